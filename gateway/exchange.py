@@ -1,0 +1,219 @@
+"""The types that flow through a request, in the order in which they are made.
+
+All are frozen but two: the `Meter`, which the relay fills as bytes pass, and the `Exchange`, which only
+`lifecycle.py` writes. On the Exchange a field is None until its phase has run: that is how far the request got.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from classifiers.base import Judgement
+
+if TYPE_CHECKING:
+    from gateway.errors import Refusal
+
+Json = dict[str, Any]
+
+
+class Dialect(StrEnum):
+    """The wire format a client speaks; its errors and streams come back in it."""
+
+    OPENAI = "openai"
+    ANTHROPIC = "anthropic"
+
+
+class Endpoint(StrEnum):
+    """What is asked for. The value is the path below `/v1/`."""
+
+    CHAT = "chat/completions"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    RESPONSES = "responses"
+    MODERATIONS = "moderations"
+    MESSAGES = "messages"
+
+    @property
+    def dialect(self) -> Dialect:
+        return Dialect.ANTHROPIC if self is Endpoint.MESSAGES else Dialect.OPENAI
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A request as it came in. `headers` have lower-case names; `started` is `time.perf_counter()` seconds."""
+
+    id: UUID
+    endpoint: Endpoint
+    headers: Mapping[str, str]
+    body: bytes
+    started: float
+    at: datetime
+
+    @property
+    def request_id(self) -> str:
+        return f"req_{self.id.hex}"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one scope (a user or a token) may use; None is unlimited. Budget in micro-dollars a calendar month."""
+
+    rpm: int | None = None
+    tpm: int | None = None
+    daily_tokens: int | None = None
+    monthly_tokens: int | None = None
+    concurrent: int | None = None
+    monthly_budget_micros: int | None = None
+
+
+UNLIMITED = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A purpose that tokens are given for. No `allowed_intents` means any."""
+
+    id: int
+    name: str
+    allowed_intents: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling, and what they may do. `allowed_models` None is every model. `blocked_until` set and in the
+    future, or `is_active` false, is refused at the door."""
+
+    user_id: int
+    token_id: int
+    email: str
+    name: str
+    role: str
+    is_active: bool = True
+    blocked_until: datetime | None = None
+    block_reason: str | None = None
+    token_expires_at: datetime | None = None
+    allowed_models: frozenset[str] | None = None
+    tasks: Mapping[int, Task] = field(default_factory=dict)
+    user_limits: Limits = UNLIMITED
+    token_limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCall:
+    """A parsed call. `body` is the client's JSON less our own fields; `raw` the client's bytes where those may be
+    forwarded as they are, else None. Tokens are estimates for admission, never for the bill."""
+
+    endpoint: Endpoint
+    model: str
+    body: Json
+    raw: bytes | None
+    stream: bool
+    wants_usage: bool
+    task_id: int | None
+    input_tokens_estimate: int
+    max_output_tokens: int | None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.endpoint.dialect
+
+
+class Action(StrEnum):
+    ALLOW = "allow"
+    FLAG = "flag"
+    THROTTLE = "throttle"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the call is for and how much it looks like misuse. `deviation` is the probability mass of intents outside
+    what the task declares, None without such a task. `action` is what the policy says; `enforced` whether it counts."""
+
+    judgement: Judgement
+    deviation: float | None
+    action: Action
+    rule: str | None
+    enforced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """An admitted call: what is reserved until it is settled, and what the client is told is left."""
+
+    reserved_tokens: int
+    limit_requests: int | None = None
+    remaining_requests: int | None = None
+    reset_requests_s: float = 0.0
+    limit_tokens: int | None = None
+    remaining_tokens: int | None = None
+    reset_tokens_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens as billed by the upstream."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(slots=True)
+class Meter:
+    """What has passed so far. `usage` is the upstream's word; where there is none when the relay ends, settling
+    falls back to our own count of `relayed` (and says so in `flags`)."""
+
+    usage: Usage | None = None
+    status: int = 0
+    first_byte_at: float | None = None
+    upstream_s: float = 0.0
+    attempts: int = 0
+    finished: bool = False
+    relayed: bytearray = field(default_factory=bytearray)
+    relayed_tokens: int = 0
+    flags: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One model at one provider. `price` in micro-dollars per token (= USD per million tokens), None unknown."""
+
+    provider: str
+    upstream_model: str
+    input_price: float | None = None
+    output_price: float | None = None
+
+    @property
+    def key(self) -> str:
+        return f"{self.provider}/{self.upstream_model}"
+
+
+@dataclass(slots=True)
+class Exchange:
+    """Everything one request came to. Written by `lifecycle.py` alone."""
+
+    inbound: Inbound
+    principal: Principal | None = None
+    call: ModelCall | None = None
+    verdict: Verdict | None = None
+    grant: Grant | None = None
+    target: Target | None = None
+    meter: Meter = field(default_factory=Meter)
+    refusal: "Refusal | None" = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def mark(self, phase: str, since: float) -> float:
+        """Note the seconds spent in `phase` since `since`; return now, to time the next phase from."""
+        now = time.perf_counter()
+        self.seconds[phase] = now - since
+        return now

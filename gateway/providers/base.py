@@ -1,0 +1,104 @@
+"""The provider seam: make the upstream request, know the terminal and usage events, map the errors.
+
+A provider never sees tokens, quotas, verdicts or the database. How bytes travel is the `Upstream`'s business: a
+connection pool (`wire/upstream.py`) or, for the offline default, the process itself (`providers/echo.py`).
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.errors import Refusal
+from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
+
+
+class UpstreamFailed(Exception):
+    """The upstream could not be reached, or broke off."""
+
+
+class ConnectFailed(UpstreamFailed):
+    """No connection in time, or refused: the request was never sent."""
+
+
+class UpstreamCut(UpstreamFailed):
+    """The connection ended, or sent what is not HTTP, before the reply was complete."""
+
+
+class UpstreamSilent(UpstreamFailed):
+    """Nothing came within the first-byte or idle timeout."""
+
+
+class ReplyTooLarge(UpstreamFailed):
+    """The reply is larger than we hold in memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """`path` is below the provider's base URL; header names are lower-case, credentials included."""
+
+    path: str
+    headers: Sequence[tuple[str, str]]
+    body: bytes
+
+
+class UpstreamReply(Protocol):
+    """A reply whose head has arrived. Either `read` or `pump` is called, once; `abort` at any time, any number of times.
+
+    `read` returns the whole body, or raises ReplyTooLarge beyond `max_bytes`.
+    `pump` hands each piece of the body to `feed` as it arrives, without a task switch; where `feed` returns True (its
+    reader is congested) reading stops until `drained()` returns. It returns when the body is complete.
+    Both raise UpstreamCut or UpstreamSilent. `abort` closes the connection, which tells the upstream to stop.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+
+    async def read(self, max_bytes: int, idle_timeout_s: float) -> bytes: ...
+
+    async def pump(
+        self, feed: Callable[[bytes], bool], drained: Callable[[], Awaitable[None]], idle_timeout_s: float
+    ) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+class Upstream(Protocol):
+    """Sends requests. Raises ConnectFailed, UpstreamCut or UpstreamSilent until the head of the reply has arrived."""
+
+    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float) -> UpstreamReply: ...
+
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamEvent:
+    """What a provider makes of one event of its stream. `forward` false: ours alone (injected usage)."""
+
+    forward: bool = True
+    terminal: bool = False
+    usage: Usage | None = None
+    error: Refusal | None = None
+
+
+class Provider(Protocol):
+    """One dialect of upstream. Stateless; the endpoint is always one of `endpoints`."""
+
+    endpoints: frozenset[Endpoint]
+
+    def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest: ...
+
+    def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
+        """The usage of a whole (parsed) reply."""
+        ...
+
+    def event(self, call: ModelCall, data: bytes) -> StreamEvent:
+        """Judge one event of a stream; `data` is its data field. Called only for events that may matter."""
+        ...
+
+    def matters(self, event: bytes) -> bool:
+        """Cheap and may err towards True: does this raw event hold usage, an error or the end?"""
+        ...
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+        """What an error reply of the upstream means for the client. The text is free of secrets."""
+        ...

@@ -1,0 +1,130 @@
+"""The quota seam: reserve before the upstream is asked, settle when the bill is known.
+
+Windows: requests and tokens per minute are true sliding windows of 60 s; tokens a day, tokens and money a month are
+UTC calendar windows; concurrency is the number of open reservations. All are checked and reserved in one step.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
+from gateway.exchange import Grant, Limits
+
+LEASE_S = 90.0
+"""A reservation that is neither settled nor renewed for this long belonged to a process that died: it is released."""
+
+WINDOW_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose limits: a user, or one of the user's tokens (`token_id` set). All scopes of a user share a hash slot."""
+
+    user_id: int
+    token_id: int | None
+    limits: Limits
+
+    @property
+    def name(self) -> str:
+        return f"u{self.user_id}" if self.token_id is None else f"t{self.token_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a call wants: one request, `tokens` (input estimate + bounded output) and `cost_micros`.
+
+    `min_tokens` is the input alone: where `tokens` does not fit but `min_tokens` + 1 does, the reservation is what is
+    left, and the Grant says how much (a call without max_tokens is not refused for what it may never use)."""
+
+    id: str
+    scopes: Sequence[Scope]
+    tokens: int
+    min_tokens: int
+    cost_micros: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class WindowUsage:
+    """One limit as a user sees it. `used` counts settled calls; `reserved` open ones. Resets in unix seconds."""
+
+    limit: int | None
+    used: int
+    reserved: int
+    resets_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaUsage:
+    requests_per_minute: WindowUsage
+    tokens_per_minute: WindowUsage
+    daily_tokens: WindowUsage
+    monthly_tokens: WindowUsage
+    concurrent: WindowUsage
+    monthly_budget_micros: WindowUsage
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What the ledger (Postgres) says a scope has used in the running UTC day and month."""
+
+    day_tokens: int = 0
+    month_tokens: int = 0
+    month_cost_micros: int = 0
+
+
+class Ledger(Protocol):
+    """Where counters are rebuilt from. MUST raise, never return zeros, when it cannot answer."""
+
+    async def spent(self, user_id: int, token_id: int | None) -> Spent: ...
+
+
+class QuotaUnavailable(Exception):
+    """The store cannot answer. What happens then is decided by the caller, in the open."""
+
+
+def refuse(limit: str, scope: str, allowed: int, retry_after_s: float) -> Refusal:
+    """The refusal for a limit that does not admit a call. `limit` is a field of `Limits`."""
+    whose = "token" if scope.startswith("t") else "user"
+    said = _SAID[limit].format(allowed)
+    if limit in ("rpm", "tpm", "concurrent"):
+        return RateLimitExceeded(
+            f"Rate limit of this {whose} reached: {said}.", param=limit, retry_after_s=retry_after_s
+        )
+    return InsufficientQuota(
+        f"Quota of this {whose} used up: {said}.", param=limit, retry_after_s=retry_after_s
+    )
+
+
+_SAID = {
+    "rpm": "{} requests per minute",
+    "tpm": "{} tokens per minute",
+    "concurrent": "{} concurrent requests",
+    "daily_tokens": "{} tokens per day",
+    "monthly_tokens": "{} tokens per month",
+    "monthly_budget_micros": "{} micro-dollars per month",
+}
+
+
+class QuotaStore(Protocol):
+    """Check-and-reserve, settle, look.
+
+    `reserve` MUST check every limit of every scope and reserve in all or none, atomically over all workers; MUST be
+    idempotent by `Ask.id`; MUST raise the Refusal of the first limit that does not admit the call (a refused call
+    leaves no trace), or QuotaUnavailable within 50 ms; MUST use the store's own clock.
+    `settle` MUST NOT block or raise; MUST replace the reservation by what was used, once per id however often it is
+    called; MUST keep trying while the store is away. The request stays counted in its window even when it used 0
+    tokens: an admitted call was made.
+    `usage` reads one scope without changing it.
+    `forget` drops a scope's day and month counters, to be rebuilt from the ledger at the next call.
+    """
+
+    async def reserve(self, ask: Ask) -> Grant: ...
+
+    def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None: ...
+
+    async def usage(self, scope: Scope) -> QuotaUsage: ...
+
+    async def forget(self, scope: Scope) -> None: ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,56 @@
+"""The token seam, and the format of a token.
+
+A token is `gf_` + 32 base62 characters (190 bits) + a 6-character base62 CRC-32 of what stands before it. The checksum
+lets the gateway, and secret scanners, tell a mistyped or made-up token without a look-up. Only the SHA-256 is stored.
+"""
+
+import hashlib
+import secrets
+import string
+import zlib
+from typing import Protocol
+
+from gateway.exchange import Principal
+
+PREFIX = "gf_"
+_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_SECRET_CHARS = 32
+_CHECK_CHARS = 6
+LENGTH = len(PREFIX) + _SECRET_CHARS + _CHECK_CHARS
+
+
+def new_token() -> str:
+    stem = PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))
+    return stem + _checksum(stem)
+
+
+def is_well_formed(token: str) -> bool:
+    return (
+        len(token) == LENGTH
+        and token.isascii()
+        and token.startswith(PREFIX)
+        and _checksum(token[:-_CHECK_CHARS]) == token[-_CHECK_CHARS:]
+    )
+
+
+def digest(token: str) -> bytes:
+    """What is stored and looked up: SHA-256, 32 bytes. A salt adds nothing to 190 random bits."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _checksum(stem: str) -> str:
+    number, out = zlib.crc32(stem.encode()), ""
+    for _ in range(_CHECK_CHARS):
+        number, digit = divmod(number, len(_ALPHABET))
+        out = _ALPHABET[digit] + out
+    return out
+
+
+class TokensUnavailable(Exception):
+    """The store cannot answer now. MUST NOT be taken for an unknown token."""
+
+
+class TokenStore(Protocol):
+    """Who a token belongs to. `find` returns None for a token that is unknown or revoked."""
+
+    async def find(self, token_hash: bytes) -> Principal | None: ...
