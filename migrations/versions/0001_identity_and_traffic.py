@@ -4,7 +4,7 @@ Revision ID: 0001
 Revises:
 """
 
-from alembic import op
+from migrations.script import run_script
 
 revision = "0001"
 down_revision: str | None = None
@@ -227,14 +227,18 @@ CREATE TABLE rejected_log_rows (
 );
 """
 
+DOWN = """
+DROP TABLE rejected_log_rows, usage_daily, usage_hourly, request_logs;
+DROP FUNCTION ensure_log_partition(date);
+DROP TABLE audit_log, user_tasks, tasks, refresh_tokens, api_tokens, quotas, users;
+DROP FUNCTION notify_principal();
+"""
+
 
 def upgrade() -> None:
     for script in (IDENTITY, PUSH, TRAFFIC):
-        op.execute(script)
+        run_script(script)
 
 
 def downgrade() -> None:
-    op.execute("DROP TABLE rejected_log_rows, usage_daily, usage_hourly, request_logs")
-    op.execute("DROP FUNCTION ensure_log_partition(date)")
-    op.execute("DROP TABLE audit_log, user_tasks, tasks, refresh_tokens, api_tokens, quotas, users")
-    op.execute("DROP FUNCTION notify_principal()")
+    run_script(DOWN)

@@ -1,0 +1,103 @@
+"""Every migration goes up and down, on an empty database and on one with rows."""
+
+import asyncio
+
+import asyncpg
+import pytest
+
+import migrations
+
+TABLES = {
+    "users", "quotas", "api_tokens", "refresh_tokens", "tasks", "user_tasks", "audit_log",
+    "request_logs", "usage_hourly", "usage_daily", "rejected_log_rows",
+}  # fmt: skip
+
+ROWS = """
+INSERT INTO users (email, name) VALUES ('a@example.com', 'A');
+INSERT INTO quotas (user_id, rpm) VALUES (1, 5);
+INSERT INTO api_tokens (user_id, prefix, last4, token_hash)
+    VALUES (1, 'gf_abc', 'wxyz', decode(repeat('ab', 32), 'hex'));
+INSERT INTO user_tasks VALUES (1, 1);
+INSERT INTO audit_log (actor_kind, action, object_type, object_id) VALUES ('cli', 'users:create', 'user', '1');
+INSERT INTO request_logs (id, at, request_id, endpoint, status, total_ms, overhead_ms)
+    VALUES (gen_random_uuid(), now(), 'req_1', 'chat/completions', 200, 1, 1),
+           (gen_random_uuid(), now() - interval '20 years', 'req_2', 'chat/completions', 200, 1, 1);
+"""
+
+
+async def tables(url: str) -> set[str]:
+    connection = await asyncpg.connect(url)
+    rows = await connection.fetch(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+    )
+    await connection.close()
+    return {row["relname"] for row in rows}
+
+
+async def execute(url: str, script: str) -> None:
+    connection = await asyncpg.connect(url)
+    await connection.execute(script)
+    await connection.close()
+
+
+async def test_up_down_and_up_again_on_an_empty_database(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    await asyncio.to_thread(migrations.upgrade, url)
+    assert await tables(url) >= TABLES
+    assert await asyncio.to_thread(migrations.current_revision, url) == migrations.head_revision()
+    await asyncio.to_thread(migrations.downgrade, url, "base")
+    assert await tables(url) == {"alembic_version"}
+    assert await asyncio.to_thread(migrations.current_revision, url) is None
+    await asyncio.to_thread(migrations.upgrade, url)
+    assert await tables(url) >= TABLES
+
+
+async def test_a_database_with_rows_goes_down_to_nothing_and_up_again(postgres_url: str) -> None:
+    await execute(postgres_url, ROWS)
+    await asyncio.to_thread(migrations.downgrade, postgres_url, "base")
+    await asyncio.to_thread(migrations.upgrade, postgres_url)
+    await execute(postgres_url, ROWS)
+
+
+async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgres_url: str) -> None:
+    url = empty_postgres_url
+    await asyncio.to_thread(migrations.upgrade, url, "0001")
+    await execute(url, ROWS)
+    await asyncio.to_thread(migrations.upgrade, url)
+    await asyncio.to_thread(migrations.downgrade, url, "0001")
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT count(*) FROM request_logs") == 2
+    assert await connection.fetchval("SELECT email FROM users JOIN quotas ON user_id = users.id") == "a@example.com"
+    await connection.close()
+
+
+async def test_upgrading_twice_changes_nothing(postgres_url: str) -> None:
+    before = await tables(postgres_url)
+    await asyncio.to_thread(migrations.upgrade, postgres_url)
+    assert await tables(postgres_url) == before
+
+
+async def test_a_change_of_what_workers_hold_is_pushed_to_them(postgres_url: str) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(postgres_url)
+    await listener.add_listener("guardflow_principals", lambda *said: heard.put_nowait(said[3]))
+    await execute(postgres_url, ROWS)
+    assert {await heard.get() for _ in range(1)} == {"1"}
+    for statement, pushed in [
+        ("UPDATE users SET is_active = false", "1"),
+        ("UPDATE api_tokens SET revoked_at = now()", "1"),
+        ("UPDATE tasks SET is_active = false", "*"),
+        ("DELETE FROM quotas", "1"),
+        ("DELETE FROM users", "1"),
+    ]:
+        await execute(postgres_url, statement)
+        async with asyncio.timeout(5):
+            assert await heard.get() == pushed
+    await listener.close()
+
+
+@pytest.mark.parametrize("scheme", ["postgres://", "postgresql://"])
+async def test_both_spellings_of_the_scheme_and_a_socket_folder_are_taken(postgres_url: str, scheme: str) -> None:
+    url = postgres_url.replace("postgresql://", scheme)
+    assert await asyncio.to_thread(migrations.current_revision, url) == migrations.head_revision()
+    await asyncio.to_thread(migrations.upgrade, url)
