@@ -134,6 +134,10 @@ class UpstreamError(Refusal):
     client_should_retry = False
 
 
+class UpstreamDenied(UpstreamError):
+    """The upstream won't take this call from us (our key, our account): only another target can help."""
+
+
 class Overloaded(Refusal):
     status, type, code, fault = 503, "overloaded_error", "overloaded", Fault.OURS
 
@@ -158,10 +162,8 @@ _ANTHROPIC_TYPES = {
 def render(refusal: Refusal, dialect: Dialect, request_id: str) -> bytes:
     """The JSON body of `refusal` in `dialect`."""
     if dialect is Dialect.ANTHROPIC:
-        kind = _ANTHROPIC_TYPES.get(
-            refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error"
-        )
+        kind = _ANTHROPIC_TYPES.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
         error = {"type": kind, "message": refusal.message, "code": refusal.code}
         return orjson.dumps({"type": "error", "error": error, "request_id": request_id})
-    error = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
-    return orjson.dumps({"error": error})
+    body = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
+    return orjson.dumps({"error": body})

@@ -5,17 +5,18 @@ All are frozen but two: the `Meter`, which the relay fills as bytes pass, and th
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from classifiers.base import Judgement
+from classifiers.base import Judgement, Turn
 
 if TYPE_CHECKING:
     from gateway.errors import Refusal
+    from gateway.quota.base import Ask
 
 Json = dict[str, Any]
 
@@ -28,7 +29,7 @@ class Dialect(StrEnum):
 
 
 class Endpoint(StrEnum):
-    """What is asked for. The value is the path below `/v1/`."""
+    """What is asked for. The value is the path below `/v1/`. Models are answered by the gateway itself."""
 
     CHAT = "chat/completions"
     COMPLETIONS = "completions"
@@ -36,6 +37,7 @@ class Endpoint(StrEnum):
     RESPONSES = "responses"
     MODERATIONS = "moderations"
     MESSAGES = "messages"
+    MODELS = "models"
 
     @property
     def dialect(self) -> Dialect:
@@ -44,14 +46,18 @@ class Endpoint(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A request as it came in. `headers` have lower-case names; `started` is `time.perf_counter()` seconds."""
+    """A request as it came in. `headers` are looked up by lower-case name; `read_body` raises the refusals of a body
+    that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`.
+    """
 
     id: UUID
     endpoint: Endpoint
+    dialect: Dialect
     headers: Mapping[str, str]
-    body: bytes
+    read_body: Callable[[], Awaitable[bytes]]
     started: float
     at: datetime
+    model_id: str | None = None
 
     @property
     def request_id(self) -> str:
@@ -111,11 +117,14 @@ class ModelCall:
     model: str
     body: Json
     raw: bytes | None
+    body_bytes: int
     stream: bool
     wants_usage: bool
     task_id: int | None
+    turns: Sequence[Turn]
     input_tokens_estimate: int
     max_output_tokens: int | None
+    choices: int = 1
 
     @property
     def dialect(self) -> Dialect:
@@ -170,18 +179,21 @@ class Usage:
 
 @dataclass(slots=True)
 class Meter:
-    """What has passed so far. `usage` is the upstream's word; where there is none when the relay ends, settling
-    falls back to our own count of `relayed` (and says so in `flags`)."""
+    """What has passed so far. `usage` is the upstream's word; where there is none when the relay ends, our own count of
+    the input and of `relayed` takes its place (`flags` say so). `answered`: a good reply of the upstream had begun, so
+    there is something to pay for; `complete`: it came to its end. `upstream_s`: seconds spent on the upstream."""
 
     usage: Usage | None = None
-    status: int = 0
+    answered: bool = False
+    complete: bool = False
     first_byte_at: float | None = None
     upstream_s: float = 0.0
     attempts: int = 0
-    finished: bool = False
-    relayed: bytearray = field(default_factory=bytearray)
-    relayed_tokens: int = 0
+    relayed: list[bytes] = field(default_factory=list)
+    relayed_bytes: int = 0
+    counted_tokens: int = 0
     flags: set[str] = field(default_factory=set)
+    target: "Target | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,8 +218,8 @@ class Exchange:
     principal: Principal | None = None
     call: ModelCall | None = None
     verdict: Verdict | None = None
+    ask: "Ask | None" = None
     grant: Grant | None = None
-    target: Target | None = None
     meter: Meter = field(default_factory=Meter)
     refusal: "Refusal | None" = None
     seconds: dict[str, float] = field(default_factory=dict)

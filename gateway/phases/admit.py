@@ -1,0 +1,44 @@
+"""May it pass now? All limits of the user and the token in one step; what it may use is held until it is settled."""
+
+from gateway.catalog import Route
+from gateway.errors import Overloaded
+from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
+from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope
+
+THROTTLED_RPM = 6
+"""What is left of the request rate for calls that the policy throttles."""
+
+
+def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, verdict: Verdict | None) -> Ask:
+    """What to reserve: the input, and the output the call may have at most."""
+    output = call.max_output_tokens
+    if output is None:
+        output = route.max_output_tokens
+    output *= call.choices
+    limits = who.user_limits
+    if verdict is not None and verdict.enforced and verdict.action is Action.THROTTLE:
+        limits = _throttled(limits)
+    target = route.targets[0][0]
+    cost = call.input_tokens_estimate * (target.input_price or 0) + output * (target.output_price or 0)
+    return Ask(
+        id=inbound.id.hex,
+        scopes=(Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits)),
+        tokens=call.input_tokens_estimate + output,
+        min_tokens=call.input_tokens_estimate + output if call.max_output_tokens else call.input_tokens_estimate,
+        cost_micros=round(cost),
+    )
+
+
+async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
+    """Reserve. Raises the refusal of the limit that is reached, or Overloaded where no store can tell."""
+    try:
+        return await quotas.reserve(ask)
+    except QuotaUnavailable as error:
+        raise Overloaded("Quotas can't be checked at the moment.", retry_after_s=1) from error
+
+
+def _throttled(limits: Limits) -> Limits:
+    rpm = THROTTLED_RPM if limits.rpm is None else min(limits.rpm, THROTTLED_RPM)
+    return Limits(
+        rpm, limits.tpm, limits.daily_tokens, limits.monthly_tokens, limits.concurrent, limits.monthly_budget_micros
+    )

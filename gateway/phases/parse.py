@@ -1,0 +1,220 @@
+"""From bytes to a ModelCall: parsed once, checked for what the gateway acts on, untouched in everything else.
+
+What is authorised is what the upstream reads: the client's own bytes travel on only where they say the same thing to
+every parser (no key twice); otherwise our serialisation of what was parsed does.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from classifiers.base import Turn
+from gateway import text
+from gateway.errors import InvalidRequest, UnsupportedMediaType
+from gateway.exchange import Endpoint, Inbound, Json, ModelCall
+
+MAX_DEPTH = 64
+MAX_KEYS = 50_000
+MAX_CHOICES = 128
+MAX_OUTPUT_TOKENS = 10_000_000
+IMAGE_TOKENS = 1_000
+"""A rough reservation for an image: what it really costs comes back as usage."""
+
+_MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
+_CHECK_BYTES = 64 * 1024
+_TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_INPUT_FIELD = {
+    Endpoint.CHAT: "messages", Endpoint.MESSAGES: "messages", Endpoint.COMPLETIONS: "prompt",
+    Endpoint.EMBEDDINGS: "input", Endpoint.RESPONSES: "input", Endpoint.MODERATIONS: "input",
+}  # fmt: skip
+_NO_OUTPUT = (Endpoint.EMBEDDINGS, Endpoint.MODERATIONS)
+_USAGE_ON_REQUEST = (Endpoint.CHAT, Endpoint.COMPLETIONS)
+
+
+async def parse(inbound: Inbound) -> ModelCall:
+    """The call in `inbound`. Raises InvalidRequest, RequestTooLarge, UnsupportedMediaType."""
+    if inbound.headers.get("content-encoding", "identity") != "identity":
+        raise UnsupportedMediaType("Compressed request bodies are not accepted.")
+    raw = await inbound.read_body()
+    return parse_body(inbound.endpoint, raw)
+
+
+def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
+    body = _load(raw)
+    same = _says_one_thing(raw, body)
+    task_id = _integer(body, "task_id", 1, 2**63 - 1)
+    if "task_id" in body:
+        del body["task_id"]
+        same = False
+    stream = _boolean(body, "stream")
+    wants_usage = _wants_usage(body)
+    if stream and endpoint in _USAGE_ON_REQUEST and not wants_usage:
+        body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
+        same = False
+    _require_input(endpoint, body)
+    turns = text.turns(endpoint, body)
+    return ModelCall(
+        endpoint=endpoint,
+        model=_model(endpoint, body),
+        body=body,
+        raw=raw if same else None,
+        body_bytes=len(raw),
+        stream=stream,
+        wants_usage=wants_usage,
+        task_id=task_id,
+        turns=turns,
+        input_tokens_estimate=_estimate(endpoint, body, turns),
+        max_output_tokens=0 if endpoint in _NO_OUTPUT else _max_output(body),
+        choices=_integer(body, "n", 1, MAX_CHOICES) or 1,
+    )
+
+
+def _load(raw: bytes) -> Json:
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"The request body is not valid JSON: {error}.") from error
+    if not isinstance(body, dict):
+        raise InvalidRequest("The request body must be a JSON object.")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or raw.count(b":") > MAX_KEYS:
+        _check_shape(body)
+    return body
+
+
+def _check_shape(body: Json) -> None:
+    """Depth and number of keys, without recursion: the nesting is the client's to choose."""
+    level: list[Any] = [body]
+    keys = 0
+    for _ in range(MAX_DEPTH):
+        below: list[Any] = []
+        for node in level:
+            values: Iterable[Any] = node.values() if isinstance(node, dict) else node
+            keys += len(node) if isinstance(node, dict) else 0
+            below += [value for value in values if isinstance(value, dict | list)]
+        if keys > MAX_KEYS:
+            raise InvalidRequest(f"The request body has more than {MAX_KEYS} keys.")
+        if not below:
+            return
+        level = below
+    raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _says_one_thing(raw: bytes, body: Json) -> bool:
+    """Does every JSON parser read `raw` as `body`? True at once for compact JSON, which is what SDKs send: its length
+    is that of our own serialisation only if no key was dropped as a duplicate."""
+    if orjson.dumps(body) == raw:
+        return True
+    if len(raw) > _CHECK_BYTES:
+        return False
+    try:
+        json.loads(raw, object_pairs_hook=_unique)
+    except (_DuplicateKey, ValueError):
+        return False
+    return True
+
+
+class _DuplicateKey(Exception):
+    pass
+
+
+def _unique(pairs: Sequence[tuple[str, Any]]) -> Json:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise _DuplicateKey
+    return made
+
+
+def _model(endpoint: Endpoint, body: Json) -> str:
+    model = body.get("model")
+    if model is None and endpoint is Endpoint.MODERATIONS:
+        model = body["model"] = "omni-moderation-latest"  # the one field that OpenAI lets clients leave out
+    if not isinstance(model, str):
+        raise InvalidRequest("'model' must be a string.", param="model")
+    if not _MODEL.fullmatch(model):
+        raise InvalidRequest("'model' must be 1 to 200 characters of A-Z a-z 0-9 . _ : / @ + -", param="model")
+    return model
+
+
+def _require_input(endpoint: Endpoint, body: Json) -> None:
+    name = _INPUT_FIELD[endpoint]
+    given = body.get(name)
+    if endpoint is Endpoint.RESPONSES and given is None and "prompt" in body:
+        return  # a stored prompt template takes the place of input
+    if given is None:
+        raise InvalidRequest(f"'{name}' is required.", param=name)
+    if name == "messages":
+        _check_messages(given)
+    elif not isinstance(given, str | list):
+        raise InvalidRequest(f"'{name}' must be a string or an array.", param=name)
+
+
+def _check_messages(messages: Any) -> None:
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest("'messages' must be an array with at least one message.", param="messages")
+    for i, message in enumerate(messages):
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise InvalidRequest(f"'messages[{i}]' must be an object with a role.", param=f"messages[{i}]")
+        if not isinstance(message.get("content"), str | list | None):
+            raise InvalidRequest(
+                f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
+            )
+
+
+def _boolean(body: Json, name: str) -> bool:
+    value = body.get(name)
+    if not isinstance(value, bool | None):
+        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
+    return bool(value)
+
+
+def _integer(body: Json, name: str, low: int, high: int) -> int | None:
+    value = body.get(name)
+    if value is None:
+        return None
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise InvalidRequest(f"'{name}' must be an integer from {low} to {high}.", param=name)
+    return value
+
+
+def _max_output(body: Json) -> int | None:
+    given = [_integer(body, name, 0, MAX_OUTPUT_TOKENS) for name in _TOKEN_LIMIT_FIELDS]
+    return max((limit for limit in given if limit is not None), default=None)
+
+
+def _wants_usage(body: Json) -> bool:
+    options = body.get("stream_options")
+    if not isinstance(options, dict | None):
+        raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
+    return bool(options and options.get("include_usage"))
+
+
+def _estimate(endpoint: Endpoint, body: Json, turns: Sequence[Turn]) -> int:
+    """Input tokens for admission: about 4 characters each in ASCII, 3 bytes otherwise, and a little for each turn."""
+    total = 3
+    for turn in turns:
+        said = turn.text
+        total += 4 + (len(said) // 4 if said.isascii() else len(said.encode("utf-8", "replace")) // 3)
+    if "tools" in body:
+        total += len(orjson.dumps(body["tools"])) // 4
+    given = body.get(_INPUT_FIELD[endpoint])
+    if isinstance(given, list):
+        total += _images_and_ids(given)
+    return total
+
+
+def _images_and_ids(given: list[Any]) -> int:
+    """Tokens of what is no text: images by the piece, token-id arrays (plain or nested) by their length."""
+    total = 0
+    for item in given:
+        if isinstance(item, int):
+            total += 1
+        elif isinstance(item, list):
+            total += len(item)
+        elif isinstance(item, dict) and isinstance(item.get("content"), list):
+            total += IMAGE_TOKENS * sum(
+                1 for part in item["content"] if isinstance(part, dict) and "image" in str(part.get("type", ""))
+            )
+    return total

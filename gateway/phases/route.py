@@ -1,0 +1,37 @@
+"""Where can it go? The name asked for becomes an ordered list of targets that speak the endpoint's dialect."""
+
+import random
+
+from gateway.catalog import Catalog, Route
+from gateway.errors import InvalidRequest, ModelNotAllowed, ModelNotFound
+from gateway.exchange import ModelCall, Principal, Target
+from gateway.services import Connection
+
+
+def find_route(call: ModelCall, who: Principal, catalog: Catalog) -> Route:
+    """The route of the model asked for. Raises ModelNotFound, ModelNotAllowed."""
+    if who.allowed_models is not None and call.model not in who.allowed_models:
+        raise ModelNotAllowed(f"This key may not use the model {call.model!r}.", param="model")
+    route = catalog.find(call.model)
+    if route is None:
+        raise ModelNotFound(f"There is no model {call.model!r}.", param="model")
+    return route
+
+
+def candidates(
+    call: ModelCall, route: Route, catalog: Catalog, connections: dict[str, Connection], rng: random.Random
+) -> list[Target]:
+    """The targets to try, best first: the route's own by weight, then each fallback's. Raises InvalidRequest when no
+    one behind the name speaks this endpoint."""
+    found = [t for t in route.in_order(rng) if _speaks(t, call, connections)]
+    for name in route.fallbacks:
+        fallback = catalog.find(name)
+        found += [t for t in fallback.in_order(rng) if _speaks(t, call, connections)] if fallback else []
+    if not found:
+        raise InvalidRequest(f"The model {call.model!r} can't be reached by /v1/{call.endpoint}.", param="model")
+    return found
+
+
+def _speaks(target: Target, call: ModelCall, connections: dict[str, Connection]) -> bool:
+    connection = connections.get(target.provider)
+    return connection is not None and call.endpoint in connection.provider.endpoints

@@ -1,0 +1,64 @@
+"""What it came to: the reservation is replaced by what was used, on every way out.
+
+The upstream's word counts where it is plausible. Where it is missing (a cut stream, a server that sends none) our own
+count of the input and of what was relayed takes its place; that count is made off the loop.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from classifiers.base import Turn
+from gateway.count import count, count_reply
+from gateway.exchange import Meter, ModelCall, Target, Usage
+from gateway.quota.base import Ask, QuotaStore
+
+_SLACK_TOKENS = 8_192
+_UNSEEN_TOKENS = 1_000_000
+"""What text alone doesn't bound: media by reference on the way in, reasoning on the way out."""
+
+
+def needs_count(call: ModelCall, meter: Meter) -> bool:
+    """Is there something to pay for, and no usage to go by? A usage that can't be true is dropped here."""
+    if meter.usage is not None:
+        _distrust(call, meter, meter.usage)
+    return meter.answered and (meter.usage is None or not meter.complete)
+
+
+def _distrust(call: ModelCall, meter: Meter, usage: Usage) -> None:
+    """A token is at least a byte of something: more tokens than that are an upstream's error, or its lie."""
+    output_bytes = meter.relayed_bytes + 8 * meter.counted_tokens
+    if (
+        usage.prompt_tokens > 2 * call.body_bytes + _UNSEEN_TOKENS
+        or usage.completion_tokens - usage.reasoning_tokens > output_bytes + _SLACK_TOKENS
+        or usage.reasoning_tokens > _UNSEEN_TOKENS
+    ):
+        meter.usage = None
+        meter.flags.add("usage_implausible")
+
+
+async def count_missing(call: ModelCall, meter: Meter) -> None:
+    """Fill in the usage that the upstream didn't send."""
+    counted = await asyncio.to_thread(_count, call.turns, b"".join(meter.relayed))
+    prompt, completion = counted[0], counted[1] + meter.counted_tokens
+    said = meter.usage or Usage(0, 0)
+    meter.usage = Usage(
+        said.prompt_tokens or prompt, max(said.completion_tokens, completion), said.cached_tokens, said.reasoning_tokens
+    )
+    meter.flags.add("usage_counted")
+
+
+def settle(ask: Ask, meter: Meter, quotas: QuotaStore) -> None:
+    """Charge what was used, and give back the rest of what `ask` reserved."""
+    usage = meter.usage
+    quotas.settle(ask, usage.total_tokens if usage else 0, cost_micros(meter.target, usage) or 0)
+
+
+def cost_micros(target: Target | None, usage: Usage | None) -> int | None:
+    """Micro-dollars, rounded to whole ones; None where the price is unknown."""
+    if target is None or usage is None or target.input_price is None or target.output_price is None:
+        return None
+    return round(usage.prompt_tokens * target.input_price + usage.completion_tokens * target.output_price)
+
+
+def _count(turns: Sequence[Turn], relayed: bytes) -> tuple[int, int]:
+    return sum(count(turn.text) for turn in turns), count_reply(relayed)

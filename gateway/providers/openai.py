@@ -1,0 +1,94 @@
+"""Any server that speaks OpenAI's dialect: OpenAI, vLLM, llama.cpp, LM Studio, Ollama, Gemini's compatible paths."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from gateway.errors import Refusal, UpstreamError
+from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
+from gateway.providers import usage
+from gateway.providers.base import StreamEvent, UpstreamRequest
+from gateway.providers.rejection import redact, rejection
+
+ENDPOINTS = frozenset(
+    (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS)
+)
+_MATTERS = re.compile(
+    rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|\[DONE\]|"error"\s*:\s*[{"]'
+    rb'|"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"'
+)
+_PASSED_HEADERS = ("openai-beta", "idempotency-key")
+_LAST_RESPONSES_EVENTS = ("response.completed", "response.incomplete")
+
+
+class OpenAIProvider:
+    endpoints = ENDPOINTS
+
+    def __init__(self, api_key: str) -> None:
+        credentials = [("authorization", f"Bearer {api_key}")] if api_key else []
+        self._headers = (("content-type", "application/json"), ("user-agent", "guardflow"), *credentials)
+
+    def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
+        passed = tuple((name, value) for name in _PASSED_HEADERS if (value := inbound.headers.get(name)))
+        return UpstreamRequest("/" + call.endpoint, self._headers + passed, rewritten(call, target))
+
+    def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
+        return _usage(reply)
+
+    def matters(self, event: bytes) -> bool:
+        return _MATTERS.search(event) is not None or not event.rstrip().endswith(b"}")
+
+    def event(self, call: ModelCall, data: bytes) -> StreamEvent:
+        if data.strip() == b"[DONE]":
+            return StreamEvent(terminal=True, finish=True)
+        try:
+            said = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return StreamEvent(forward=False, error=UpstreamError("The model's provider sent a broken stream."))
+        if not isinstance(said, dict):
+            return StreamEvent()
+        if call.endpoint is Endpoint.RESPONSES:
+            return _responses_event(said)
+        if said.get("error"):
+            return StreamEvent(forward=False, error=_stream_error(said["error"]))
+        choices = said.get("choices") or ()
+        counted = _usage(said)
+        return StreamEvent(
+            forward=bool(choices) or counted is None or call.wants_usage,
+            finish=any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices),
+            usage=counted,
+        )
+
+    def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+        return rejection(status, headers, body)
+
+
+def rewritten(call: ModelCall, target: Target) -> bytes:
+    """The body for the upstream: the client's own bytes where nothing in them has to change."""
+    if target.upstream_model == call.model:
+        return call.raw if call.raw is not None else orjson.dumps(call.body)
+    return orjson.dumps({**call.body, "model": target.upstream_model})
+
+
+def _usage(reply: Any) -> Usage | None:
+    said = reply.get("usage") if isinstance(reply, dict) else None
+    return usage.read(said, ("prompt_tokens",), "completion_tokens") or usage.read(
+        said, ("input_tokens",), "output_tokens"
+    )
+
+
+def _responses_event(said: dict[str, Any]) -> StreamEvent:
+    kind = said.get("type")
+    if kind == "error":
+        return StreamEvent(forward=False, error=_stream_error(said))
+    if kind == "response.failed":  # the client's SDK knows this event; nothing follows it
+        return StreamEvent(terminal=True, finish=True, usage=_usage(said.get("response")))
+    last = kind in _LAST_RESPONSES_EVENTS
+    return StreamEvent(terminal=last, finish=last, usage=_usage(said.get("response")) if last else None)
+
+
+def _stream_error(error: Any) -> Refusal:
+    message = error.get("message") if isinstance(error, dict) else error
+    return UpstreamError(redact(message) if isinstance(message, str) else "The model's provider failed.")

@@ -1,0 +1,47 @@
+"""What a request may use: the seams, never the classes behind them. `Routing` is swapped whole on a reload."""
+
+import random
+from dataclasses import dataclass, field
+
+from classifiers.base import Classifier
+from gateway.breaker import Breakers
+from gateway.catalog import Catalog
+from gateway.config import DefaultsConfig
+from gateway.logsink.base import LogSink
+from gateway.metrics import Metrics
+from gateway.policy import Policy
+from gateway.providers.base import Provider, Upstream
+from gateway.quota.base import QuotaStore
+from gateway.retry import RetryBudget
+from gateway.tokens.cached import CachedTokenStore
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One configured provider: how to speak to it, and the way there."""
+
+    provider: Provider
+    upstream: Upstream
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Everything that `guardflow.yaml` decides about a call."""
+
+    catalog: Catalog
+    connections: dict[str, Connection]
+    policy: Policy
+    defaults: DefaultsConfig
+
+
+@dataclass(slots=True)
+class Services:
+    tokens: CachedTokenStore
+    classifier: Classifier
+    quotas: QuotaStore
+    log: LogSink
+    metrics: Metrics
+    routing: Routing
+    breakers: Breakers
+    retry_budget: RetryBudget = field(default_factory=RetryBudget)
+    rng: random.Random = field(default_factory=random.SystemRandom)
