@@ -29,6 +29,8 @@ def turns(endpoint: Endpoint, body: Json) -> list[Turn]:
             return list(_of(Author.USER, body.get("prompt")))
         case Endpoint.EMBEDDINGS | Endpoint.MODERATIONS:
             return list(_of(Author.USER, body.get("input")))
+        case Endpoint.MODELS:
+            return []
 
 
 def _messages(messages: Any) -> Iterator[Turn]:

@@ -233,4 +233,4 @@ def _data(event: Json) -> bytes:
 
 
 def _named(event: Json) -> bytes:
-    return b"event: " + event["type"].encode() + b"\n" + _data(event)
+    return b"event: " + str(event["type"]).encode() + b"\n" + _data(event)
