@@ -1,0 +1,134 @@
+"""Log rows in Postgres: rows and rollups by one statement, so exactly once together.
+
+Only rows that were not there before reach the rollups. Keys are upserted in order, so two writers cannot deadlock.
+What Postgres refuses for good is found by halving and kept in `rejected_log_rows`; it never holds up the rest.
+"""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from gateway.db import Connection, DatabaseDown, connect, translated
+from gateway.logsink.spooled import RowsUnavailable
+
+_REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
+
+# JSON goes to the server as it lies in the spool: parsing it here would cost the event loop ten times as much.
+# Scores are read as double precision, since `real` refuses probabilities below 1e-38.
+_INSERT = """
+WITH raw AS (
+    SELECT * FROM json_to_recordset($1::json) AS row (
+        id uuid, at timestamptz, request_id text, user_id bigint, token_id bigint, task_id bigint, endpoint text,
+        model text, upstream_model text, provider text, status integer, error_code text, stream boolean,
+        intent text, intent_confidence float8, deviation_score float8, misuse_score float8, misuse_label text,
+        action text, flags text[], prompt_tokens bigint, completion_tokens bigint, total_tokens bigint,
+        cached_tokens bigint, reasoning_tokens bigint, cost_micros bigint, ttfb_ms float8, total_ms float8,
+        overhead_ms float8, attempts integer)
+), fresh AS (
+    INSERT INTO request_logs (
+        id, at, request_id, user_id, token_id, task_id, endpoint, model, upstream_model, provider, status,
+        error_code, stream, intent, intent_confidence, deviation_score, misuse_score, misuse_label, action, flags,
+        prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens, cost_micros, ttfb_ms,
+        total_ms, overhead_ms, attempts)
+    SELECT id, at, request_id, user_id, token_id, task_id, endpoint, model, upstream_model, provider, status,
+        error_code, coalesce(stream, false), intent,
+        CASE WHEN abs(intent_confidence) < 1e-30 THEN 0 ELSE intent_confidence END,
+        CASE WHEN abs(deviation_score) < 1e-30 THEN 0 ELSE deviation_score END,
+        CASE WHEN abs(misuse_score) < 1e-30 THEN 0 ELSE misuse_score END,
+        misuse_label, action, coalesce(flags, '{}'), coalesce(prompt_tokens, 0), coalesce(completion_tokens, 0),
+        coalesce(total_tokens, 0), coalesce(cached_tokens, 0), coalesce(reasoning_tokens, 0), cost_micros,
+        ttfb_ms, total_ms, overhead_ms, coalesce(attempts, 0)
+    FROM raw
+    ON CONFLICT DO NOTHING
+    RETURNING at, coalesce(user_id, 0) AS user_id, coalesce(token_id, 0) AS token_id,
+        coalesce(task_id, 0) AS task_id, CASE WHEN provider IS NULL THEN '' ELSE coalesce(model, '') END AS model,
+        coalesce(intent, '') AS intent, (status >= 400)::int AS refused, prompt_tokens, completion_tokens,
+        total_tokens, cost_micros
+), hourly AS (
+    {hourly}
+), daily AS (
+    {daily}
+)
+SELECT count(*) FROM fresh
+"""
+
+_ROLLUP = """INSERT INTO {table} AS kept (
+        {period}, user_id, token_id, task_id, model, intent,
+        requests, refused, prompt_tokens, completion_tokens, total_tokens, cost_micros)
+    SELECT {expression}, user_id, token_id, task_id, model, intent, count(*), sum(refused), sum(prompt_tokens),
+        sum(completion_tokens), sum(total_tokens), coalesce(sum(cost_micros), 0)
+    FROM fresh GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
+    ON CONFLICT ({period}, user_id, token_id, task_id, model, intent) DO UPDATE SET
+        requests = kept.requests + excluded.requests,
+        refused = kept.refused + excluded.refused,
+        prompt_tokens = kept.prompt_tokens + excluded.prompt_tokens,
+        completion_tokens = kept.completion_tokens + excluded.completion_tokens,
+        total_tokens = kept.total_tokens + excluded.total_tokens,
+        cost_micros = kept.cost_micros + excluded.cost_micros"""
+
+_INSERT_ROWS = _INSERT.replace(
+    "{hourly}",
+    _ROLLUP.format(table="usage_hourly", period="hour", expression="date_trunc('hour', at, 'UTC')"),
+).replace(
+    "{daily}",
+    _ROLLUP.format(table="usage_daily", period="day", expression="(at AT TIME ZONE 'UTC')::date"),
+)
+
+# A crash between this and the commit of the spool repeats it, so it looks whether the line is there already.
+_REJECT = """
+INSERT INTO rejected_log_rows (error, line)
+SELECT $1, $2 WHERE NOT EXISTS (
+    SELECT FROM rejected_log_rows WHERE line = $2 AND id > (SELECT max(id) - 1000 FROM rejected_log_rows))
+"""
+
+
+class PostgresRows:
+    """A RowStore with a connection of its own, opened when it is needed and after a failure anew."""
+
+    def __init__(self, url: str, *, timeout_s: float = 15.0) -> None:
+        self._url = url
+        self._timeout_s = timeout_s
+        self._connection: Connection | None = None
+
+    async def insert(self, lines: Sequence[bytes], damaged: Sequence[bytes]) -> int:
+        try:
+            connection = await self._connected()
+            rejected = await _insert_or_halve(connection, lines)
+            rejected += [("damaged in the spool", line.decode("latin-1")) for line in damaged]
+            for error, line in rejected:
+                with translated():
+                    await connection.execute(_REJECT, error, line.replace("\0", "\\0"))
+        except (DatabaseDown, asyncpg.PostgresError) as error:
+            # Other errors of the server, a missing table above all, are mended by a person, not by losing rows.
+            await self.close()
+            raise RowsUnavailable(str(error)) from error
+        return len(rejected)
+
+    async def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.terminate()
+
+    async def _connected(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._url, name="guardflow-logsink", timeout_s=self._timeout_s)
+        return self._connection
+
+
+async def _insert_or_halve(connection: Connection, lines: Sequence[bytes]) -> list[tuple[str, str]]:
+    """Insert `lines`; return those that Postgres refuses even alone, each with its error."""
+    if not lines:
+        return []
+    joined = b"[" + b",".join(lines) + b"]"
+    if b"\\u0000" in joined:  # a client's NUL, which text cannot hold
+        joined = joined.replace(b"\\u0000", b"\\ufffd")
+    try:
+        with translated():
+            await connection.fetchval(_INSERT_ROWS, joined.decode(errors="replace"))
+    except _REFUSED as error:
+        if len(lines) == 1:
+            return [(str(error), lines[0].decode(errors="replace"))]
+    else:
+        return []
+    middle = len(lines) // 2
+    return await _insert_or_halve(connection, lines[:middle]) + await _insert_or_halve(connection, lines[middle:])
