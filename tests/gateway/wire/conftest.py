@@ -7,12 +7,17 @@ from contextlib import AsyncExitStack
 import pytest
 import pytest_asyncio
 import uvloop
+from hypothesis import settings
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Serve = Callable[..., Awaitable[str]]
 LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
-BOTH_LOOPS = {"test_upstream", "test_upstream_faults", "test_upstream_flow"}
+# How long one example takes says more about the machine than about the code.
+settings.register_profile("steady", deadline=None)
+settings.load_profile("steady")
+
+BOTH_LOOPS = {"test_connection", "test_reply", "test_upstream"}
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory] | None:
@@ -30,7 +35,7 @@ async def serve() -> AsyncIterator[Serve]:
             async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
                 try:
                     await handler(reader, writer)
-                except (ConnectionError, asyncio.IncompleteReadError):
+                except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                     pass
                 finally:
                     writer.close()
@@ -53,3 +58,10 @@ async def read_request(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
 
 def whole(body: bytes, extra: bytes = b"", status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 %b\r\n%bContent-Length: %d\r\n\r\n%b" % (status, extra, len(body), body)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Give the loop its turns until `condition()` holds."""
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.005)

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.providers.base import ConnectFailed, UpstreamCut, UpstreamRequest
 from gateway.wire.upstream import UpstreamPool
-from tests.gateway.wire.conftest import Serve, read_request, whole
+from tests.gateway.wire.conftest import Serve, read_request, until, whole
 
 ASK = UpstreamRequest("/chat/completions", (("content-type", "application/json"),), b'{"a":1}')
 
@@ -37,55 +37,12 @@ class Keeper:
             writer.write(whole(number, self._extra) + self._tail)
 
 
-async def test_the_request_on_the_wire_is_framed_by_us(serve: Serve) -> None:
-    keeper = Keeper()
-    url = await serve(keeper)
-    pool = UpstreamPool(url + "/v1/")
-    headers = (("authorization", "Bearer k"), ("Host", "evil"), ("transfer-encoding", "chunked"), ("x-a", "é\t"))
-    assert await ask(pool, UpstreamRequest("/messages?beta=true", headers, b"body")) == b"1"
-    head, body = keeper.requests[0]
-    assert head.decode().split("\r\n") == [
-        "POST /v1/messages?beta=true HTTP/1.1",
-        f"host: {url.removeprefix('http://')}",
-        "accept-encoding: identity",
-        "authorization: Bearer k",
-        "x-a: é\t",
-        "content-length: 4",
-    ]
-    assert body == b"body"
-    await pool.close()
-
-
-@pytest.mark.parametrize(
-    ("path", "headers"),
-    [
-        ("/a b", ()),
-        ("/a\r\nx: y", ()),
-        ("/ä", ()),
-        ("", ()),
-        ("/a", (("x", "1\r\ny: 2"),)),
-        ("/a", (("x", "1\ny: 2"),)),
-        ("/a", (("x", "\x00"),)),
-        ("/a", (("x: y", "1"),)),
-        ("/a", (("", "1"),)),
-    ],
-)
-async def test_nothing_is_sent_that_would_break_the_framing(
-    serve: Serve, path: str, headers: tuple[tuple[str, str], ...]
-) -> None:
+async def test_a_request_that_would_break_the_framing_is_not_sent(serve: Serve) -> None:
     keeper = Keeper()
     pool = UpstreamPool(await serve(keeper))
-    with pytest.raises(ValueError, match="holds"):
-        await pool.send(UpstreamRequest(path, headers, b""), 5)
+    with pytest.raises(ValueError, match="header"):
+        await pool.send(UpstreamRequest("/", (("x", "1\r\ny: 2"),), b""), 5)
     assert (keeper.connections, pool.active) == (0, 0)
-
-
-@pytest.mark.parametrize(
-    "url", ["ftp://x", "x:80", "http://", "http://u:p@x", "http://x?a=1", "http://x#f", "http://x:99999"]
-)
-def test_a_base_url_that_cannot_be_meant_is_refused(url: str) -> None:
-    with pytest.raises(ValueError, match=r"base URL|[Pp]ort"):
-        UpstreamPool(url)
 
 
 async def test_status_and_headers_come_back_as_they_are_and_redirects_are_not_followed(serve: Serve) -> None:
@@ -351,11 +308,3 @@ async def test_a_retired_pool_finishes_what_is_under_way_and_keeps_nothing(serve
     go.set()
     assert await waiting == b"done"
     assert (pool.active, pool.idle) == (0, 0)
-
-
-async def until(condition: object) -> None:
-    """Give the loop its turns until `condition()` holds."""
-    assert callable(condition)
-    async with asyncio.timeout(5):
-        while not condition():
-            await asyncio.sleep(0.005)
