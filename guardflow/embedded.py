@@ -20,6 +20,7 @@ from typing import ClassVar, TypeVar
 from urllib.parse import quote
 
 from guardflow.children import spawn_child, unprivileged_owner
+from guardflow.failure import Failure
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -31,7 +32,7 @@ _LOG_BYTES_MAX = 8 * 1024 * 1024
 Server = TypeVar("Server", bound="EmbeddedServer")
 
 
-class EmbeddedError(Exception):
+class EmbeddedError(Failure):
     """An embedded server that can't run; the message says which, and why."""
 
 

@@ -13,13 +13,15 @@ from typing import Annotated, Any, Literal
 from dotenv import dotenv_values
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
 
+from guardflow.failure import Failure
+
 ENV_FILE = Path(".env")
 CONFIG_FILE = Path("guardflow.yaml")
 ADMIN_EMAIL = "admin@guardflow.local"
 _ALIASES = {"SECRET_KEY": "JWT_SECRET_KEY"}
 
 
-class SettingsError(Exception):
+class SettingsError(Failure):
     """Settings that can't be started with; the message lists every fault, a line each."""
 
     def __init__(self, faults: Iterable[str]) -> None:
@@ -144,8 +146,11 @@ def merged(environ: Mapping[str, str], env_file: Path | None) -> dict[str, str]:
     return {**said, **environ}
 
 
-def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
-    """Read the settings, or raise `SettingsError` with everything that is wrong with them."""
+def load(environ: Mapping[str, str], env_file: Path | None = None, *, safe: bool = True) -> Settings:
+    """Read the settings, or raise `SettingsError` with everything that is wrong with them.
+
+    Without `safe`, for commands that serve nobody, what is only unsafe is let pass.
+    """
     from guardflow.safety import faults_of
 
     given = {name: value.strip() for name, value in merged(environ, env_file).items() if value.strip()}
@@ -157,10 +162,8 @@ def load(environ: Mapping[str, str], env_file: Path | None = None) -> Settings:
     if "log_level" in values:
         values["log_level"] = values["log_level"].upper()
     settings, invalid = _validate(values)
-    faults += [
-        *invalid.values(),
-        *(fault for fault in faults_of(settings) if fault.split(maxsplit=1)[0] not in invalid),
-    ]
+    unsafe = faults_of(settings) if safe else []
+    faults += [*invalid.values(), *(fault for fault in unsafe if fault.split(maxsplit=1)[0] not in invalid)]
     if faults:
         raise SettingsError(faults)
     return settings

@@ -1,0 +1,1 @@
+"""The commands of the `guardflow` program, a group a file. What a command needs is imported when it runs."""
