@@ -1,0 +1,89 @@
+"""What users see of themselves."""
+
+from datetime import date, datetime
+
+from pydantic import Field
+
+from admin.schema import Moment, Noun, Query
+
+
+class UsageStats(Noun):
+    requests: int
+    total_tokens: int
+    cost_micros: int
+
+
+class Stats(Noun):
+    """Of the running UTC day and month, and of all time."""
+
+    today: UsageStats
+    month: UsageStats
+    total: UsageStats
+    active_tokens: int
+
+
+class ProfileTask(Noun):
+    id: int
+    name: str
+    allowed_intents: list[str]
+
+
+class Profile(Noun):
+    id: int
+    email: str
+    username: str | None
+    name: str
+    role: str
+    is_active: bool
+    allowed_models: list[str] | None
+    tasks: list[ProfileTask]
+    created_at: datetime
+    stats: Stats
+
+
+class OwnUsageQuery(Query):
+    """Without `from`: the last 30 days."""
+
+    since: Moment | None = Field(default=None, alias="from")
+    until: Moment | None = Field(default=None, alias="to")
+
+
+class DayUsage(Noun):
+    day: date
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cost_micros: int
+
+
+class UsageTotals(Noun):
+    requests: int
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    cost_micros: int
+
+
+class OwnUsage(Noun):
+    data: list[DayUsage]
+    totals: UsageTotals
+
+
+class Window(Noun):
+    """One limit. `used` counts settled calls, `reserved` those under way; null is unlimited."""
+
+    limit: int | None
+    used: int
+    reserved: int
+    remaining: int | None
+    resets_at: datetime
+
+
+class Quota(Noun):
+    daily: Window
+    monthly: Window
+    requests_per_minute: Window
+    tokens_per_minute: Window
+    concurrent: Window
+    monthly_budget_micros: Window
