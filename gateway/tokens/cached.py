@@ -62,6 +62,11 @@ class CachedTokenStore:
         self._probe_at = _LONG_AGO
 
     @property
+    def is_pushed(self) -> bool:
+        """Do changes reach us at once, rather than within the short TTL?"""
+        return self._ttl_s == self._full_ttl_s
+
+    @property
     def is_down(self) -> bool:
         """Did the last look-up find the database away?"""
         return self._is_down

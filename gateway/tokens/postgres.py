@@ -56,6 +56,10 @@ class PostgresTokenStore:
         self._pool = pool
         self._defaults = defaults
 
+    def set_defaults(self, defaults: Limits) -> None:
+        """New limits for users without their own, for whoever is looked up from now on."""
+        self._defaults = defaults
+
     async def find(self, token_hash: bytes) -> Principal | None:
         try:
             async with acquired(self._pool, timeout_s=2.0) as connection:

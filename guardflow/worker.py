@@ -1,0 +1,134 @@
+"""A worker process: one event loop, one listener on the shared port, until SIGTERM.
+
+Draining: readiness goes false at once and new calls are still taken for a second (a load balancer needs that long to
+look elsewhere), then the listener closes and open calls get the grace time.
+"""
+
+import asyncio
+import gc
+import logging
+import signal
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import uvloop
+from aiohttp import web
+
+from gateway.config import ConfigError
+from gateway.health import Phase
+from gateway.logs import configure
+from gateway.tasks import drain, spawn
+from guardflow.app import Gateway
+from guardflow.settings import Settings, load, process_environ
+
+logger = logging.getLogger("guardflow.worker")
+
+BACKLOG = 2048
+LAST_CALLS_S = 1.0
+REFRESH_S = 1.0
+DISCOVER_S = 300.0
+_POLL_S = 0.02
+
+
+def main() -> int:
+    settings = load(process_environ())
+    configure(settings.log_level, settings.log_format, worker=settings.worker_index)
+    try:
+        uvloop.run(_run(settings))
+    except ConfigError as error:
+        print(f"guardflow.yaml can't be used:\n{error}", file=sys.stderr)  # noqa: T201 - for the person who starts it
+        return 1
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    gateway = Gateway(settings)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, lambda: spawn(_reload(gateway), name="reload"))
+    try:
+        await gateway.start()
+        runners = await _listen(gateway, settings)
+        background = [
+            spawn(_every(REFRESH_S, _refresh(gateway)), name="metrics"),
+            spawn(_every(DISCOVER_S, gateway.discover), name="discovery"),
+        ]
+        _settle_memory()
+        gateway.health.phase = Phase.SERVING
+        await stop.wait()
+        await _drain(gateway, settings, runners)
+        for task in background:
+            task.cancel()
+    finally:
+        await gateway.close()
+
+
+async def _listen(gateway: Gateway, settings: Settings) -> list[web.AppRunner]:
+    """The main port, and those of the admin app and the metrics where they have their own."""
+    main = web.AppRunner(gateway.main_app(), handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
+    await main.setup()
+    assert main.server is not None
+    gateway.attach(main.server)
+    runners = [(main, settings.api_port)]
+    if settings.admin_port is not None:
+        runners.append((web.AppRunner(gateway.admin_app(), access_log=None), settings.admin_port))
+    if settings.metrics_port is not None:
+        runners.append((web.AppRunner(gateway.metrics_app(), access_log=None), settings.metrics_port))
+    for runner, port in runners:
+        if runner is not main:
+            await runner.setup()
+        await web.TCPSite(runner, settings.api_host, port, backlog=BACKLOG, reuse_port=True).start()
+    return [runner for runner, _ in runners]
+
+
+async def _drain(gateway: Gateway, settings: Settings, runners: list[web.AppRunner]) -> None:
+    gateway.health.phase = Phase.DRAINING
+    await asyncio.sleep(LAST_CALLS_S)
+    for runner in runners:
+        for site in list(runner.sites):
+            await site.stop()
+    deadline = time.monotonic() + settings.grace_s
+    while gateway.in_flight and time.monotonic() < deadline:
+        await asyncio.sleep(_POLL_S)  # noqa: ASYNC110 - a plain counter is what the hot path can afford
+    if gateway.in_flight:
+        logger.warning("%d calls are cut off: the grace time is over", gateway.in_flight)
+    for runner in runners:
+        await runner.cleanup()
+    await drain(timeout_s=5.0)
+
+
+async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            await do()
+        except Exception:  # a loop of the process's whole life: what fails once is tried again
+            logger.exception("a periodic task failed")
+        await asyncio.sleep(seconds)
+
+
+def _refresh(gateway: Gateway) -> Callable[[], Awaitable[None]]:
+    async def refresh() -> None:
+        gateway.refresh()
+
+    return refresh
+
+
+async def _reload(gateway: Gateway) -> None:
+    try:
+        await gateway.reload()
+    except ConfigError as error:
+        logger.error("the changed configuration is refused, the old one stays: %s", error)
+
+
+def _settle_memory() -> None:
+    """What lives for ever is taken out of the collector's sight: its pauses would be the tail of the latencies."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 1_000)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
