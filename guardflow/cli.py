@@ -29,12 +29,13 @@ def main() -> None:
 
 def _failures() -> tuple[type[Exception], ...]:
     """Evaluated only once something failed: these imports are no part of `--help`."""
-    from gateway.config import ConfigError
+    from classifiers.artifacts import ArtifactError
+    from classifiers.dataset import DataError
     from gateway.db import DatabaseDown
     from gateway.errors import Refusal
     from guardflow.failure import Failure
 
-    return Failure, ConfigError, DatabaseDown, Refusal, OSError
+    return Failure, DatabaseDown, Refusal, DataError, ArtifactError, OSError
 
 
 for command in (serve, check_config, database, users, tokens, classify, train, evaluate):

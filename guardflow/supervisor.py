@@ -11,9 +11,10 @@ from contextlib import ExitStack
 from pydantic import SecretStr
 
 import migrations
-from gateway.config import load_config
+from gateway.logs import configure
 from guardflow import datadir, ports
 from guardflow.bootstrap import Administrator, Started, ensure_people
+from guardflow.configuration import read_configuration
 from guardflow.failure import Failure
 from guardflow.secrets import kept_secret
 from guardflow.settings import Settings
@@ -43,6 +44,7 @@ def serve(settings: Settings, environ: Mapping[str, str]) -> int:
 
     `environ` is what `${NAME}` in the configuration may name.
     """
+    configure(settings.log_level, settings.log_format)
     for number in _STOP:
         signal.signal(number, _stop)
     try:
@@ -60,8 +62,7 @@ class _Supervisor:
     """Takes what the gateway needs, what fails cheapest first; the stack gives it back in reverse."""
 
     def __init__(self, stack: ExitStack, settings: Settings, environ: Mapping[str, str]) -> None:
-        literal_keys = settings.environment != "production"
-        self._config = load_config(settings.config_file(), {**environ, **settings.environ()}, literal_keys=literal_keys)
+        self._config = read_configuration(settings, environ)
         stack.enter_context(datadir.held(settings.data_dir))
         self._embedded = settings.database_url is None
         self._state = stack.enter_context(embedded_state(_with_secret(_with_ports(settings, stack))))

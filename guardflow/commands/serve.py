@@ -31,15 +31,11 @@ def serve(host: str | None, port: int | None, workers: int | None, config: Path 
 @_CONFIG
 def check_config(config: Path | None) -> None:
     """Say everything that `serve` would refuse in the settings and the configuration."""
-    from gateway.config import load_config
+    from guardflow.configuration import read_configuration
     from guardflow.settings import load, process_environ
 
     environ = process_environ() | ({"GUARDFLOW_CONFIG": str(config)} if config else {})
     settings = load(environ)
-    checked = load_config(
-        settings.config_file(),
-        environ | settings.environ(),
-        literal_keys=settings.environment != "production",
-    )
+    checked = read_configuration(settings, environ)
     file = settings.config_file() or "no file"
     click.echo(f"{file}: fine; {len(checked.providers)} providers, {len(checked.models)} models")

@@ -1,9 +1,11 @@
 """Every migration goes up and down, on an empty database and on one with rows."""
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
+from alembic.script import ScriptDirectory
 
 import migrations
 
@@ -69,6 +71,13 @@ async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgre
     assert await connection.fetchval("SELECT count(*) FROM request_logs") == 2
     assert await connection.fetchval("SELECT email FROM users JOIN quotas ON user_id = users.id") == "a@example.com"
     await connection.close()
+
+
+def test_revisions_are_numbered_in_their_order() -> None:
+    script = ScriptDirectory(str(Path(migrations.__file__).parent))
+    revisions = [revision.revision for revision in script.walk_revisions()]
+    assert revisions == sorted(revisions, reverse=True)
+    assert revisions[0] == migrations.head_revision()
 
 
 async def test_upgrading_twice_changes_nothing(postgres_url: str) -> None:

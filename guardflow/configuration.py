@@ -1,0 +1,21 @@
+"""Which configuration file is read, and how strictly: the same for the supervisor, the workers and `check-config`."""
+
+from collections.abc import Mapping
+
+from gateway.config import Config, ConfigError, load_config
+from guardflow.failure import Failure
+from guardflow.settings import Settings
+
+
+def read_configuration(settings: Settings, environ: Mapping[str, str]) -> Config:
+    """`environ` is what `${NAME}` may name besides the settings. Raises Failure, naming the file."""
+    file = settings.config_file()
+    try:
+        return load_config(
+            file,
+            {**environ, **settings.environ()},
+            literal_keys=settings.environment != "production",  # files get committed
+        )
+    except ConfigError as error:
+        faults = "\n".join(f"  - {line}" for line in str(error).splitlines())
+        raise Failure(f"{file or 'the configuration'} can't be used:\n{faults}") from error
