@@ -9,12 +9,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
-from gateway.exchange import Grant, Limits
+from gateway.exchange import UNLIMITED, Grant, Limits
 
 LEASE_S = 90.0
 """A reservation that is neither settled nor renewed for this long belonged to a process that died: it is released."""
 
 WINDOW_S = 60.0
+
+RECORD_S = 900.0
+"""For how long an ask is remembered after its last sign of life, so that reserving or settling twice counts once."""
+
+MOST = 10**12
+"""No call uses or costs more than this: sums of such numbers stay exact in the doubles of Lua."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,11 @@ class Scope:
     @property
     def name(self) -> str:
         return f"u{self.user_id}" if self.token_id is None else f"t{self.token_id}"
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is anything to count: a scope without limits costs nothing."""
+        return self.limits is not UNLIMITED and self.limits != UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,10 @@ class QuotaUnavailable(Exception):
     """The store cannot answer. What happens then is decided by the caller, in the open."""
 
 
+class LedgerUnavailable(QuotaUnavailable):
+    """The store is there but has no counters for the scope, and the ledger cannot say what they should be."""
+
+
 def refuse(limit: str, scope: str, allowed: int, retry_after_s: float) -> Refusal:
     """The refusal for a limit that does not admit a call. `limit` is a field of `Limits`."""
     whose = "token" if scope.startswith("t") else "user"
@@ -91,9 +106,18 @@ def refuse(limit: str, scope: str, allowed: int, retry_after_s: float) -> Refusa
         return RateLimitExceeded(
             f"Rate limit of this {whose} reached: {said}.", param=limit, retry_after_s=retry_after_s
         )
-    return InsufficientQuota(
-        f"Quota of this {whose} used up: {said}.", param=limit, retry_after_s=retry_after_s
-    )
+    return InsufficientQuota(f"Quota of this {whose} used up: {said}.", param=limit, retry_after_s=retry_after_s)
+
+
+def allowed(limits: Limits, limit: str) -> int:
+    """The value of the limit named `limit`, which is set."""
+    value: int = getattr(limits, limit)
+    return value
+
+
+def bounded(amount: int) -> int:
+    """`amount` as it may enter a sum: a negative charge would be a gift."""
+    return min(max(amount, 0), MOST)
 
 
 _SAID = {

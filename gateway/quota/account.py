@@ -1,0 +1,171 @@
+"""What one scope has used and holds, in process: the arithmetic of the Lua scripts in Python.
+
+Day and month are turned on every look, so a sum is never of another day or month than it says.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+from gateway.exchange import Limits
+from gateway.quota.base import QuotaUsage, Spent, WindowUsage
+from gateway.quota.calendar import day_of, month_of, next_day, next_month, wait_for
+from gateway.quota.window import SlidingWindow
+
+CONCURRENT_WAIT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """What a call wants, and the `least` of tokens it can do with. Fewer tokens cost in proportion."""
+
+    tokens: int
+    least: int
+    cost_micros: int
+
+    def share_of(self, tokens: int) -> int:
+        return math.ceil(self.cost_micros * tokens / self.tokens) if self.tokens else self.cost_micros
+
+    def fit(self, tokens: int, left: int | None) -> int | None:
+        """The most of `tokens` that `left` has room for; None where not even the least fits."""
+        if left is None or tokens <= left:
+            return tokens
+        return left if self.least <= left else None
+
+    def fit_budget(self, tokens: int, left: int | None) -> int | None:
+        if left is None or self.share_of(tokens) <= left:
+            return tokens
+        room = left * self.tokens // self.cost_micros if self.tokens and self.cost_micros else -1
+        return min(room, tokens) if room >= self.least else None
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The limit in the way, and how long it will be."""
+
+    limit: str
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An open reservation, and the day and month it counts in."""
+
+    tokens: int
+    cost_micros: int
+    day: int
+    month: int
+
+
+@dataclass(slots=True)
+class Account:
+    """The counters of one scope. Call `turn` before anything else."""
+
+    seeded: bool = False
+    day: int = -1
+    month: int = -1
+    spent: Spent = field(default_factory=Spent)
+    held: Spent = field(default_factory=Spent)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    window: SlidingWindow = field(default_factory=SlidingWindow)
+
+    def turn(self, now: float) -> None:
+        """Bring the account to `now`."""
+        today = day_of(now)
+        if today != self.day:
+            month = month_of(today)
+            same = month == self.month
+            self.spent, self.held = _carried(self.spent, same=same), _carried(self.held, same=same)
+            self.day, self.month = today, month
+        self.window.slide(now)
+
+    def admits(self, limits: Limits, want: Want, tokens: int, now: float) -> int | Denied:
+        """How much of `tokens` is admitted, or the longest-lasting limit in the way: who has no quota left this
+        month is not told to come back in a minute."""
+        for limit, most, used in self._calendar(limits):
+            fit = want.fit_budget if limit == "monthly_budget_micros" else want.fit
+            fits = fit(tokens, None if most is None else most - used)
+            if fits is None:
+                return Denied(limit, wait_for(limit, now))
+            tokens = fits
+        return self._admits_now(limits, want, tokens, now)
+
+    def _calendar(self, limits: Limits) -> tuple[tuple[str, int | None, int], ...]:
+        spent, held = self.spent, self.held
+        cost = spent.month_cost_micros + held.month_cost_micros
+        return (
+            ("monthly_budget_micros", limits.monthly_budget_micros, cost),
+            ("monthly_tokens", limits.monthly_tokens, spent.month_tokens + held.month_tokens),
+            ("daily_tokens", limits.daily_tokens, spent.day_tokens + held.day_tokens),
+        )
+
+    def _admits_now(self, limits: Limits, want: Want, tokens: int, now: float) -> int | Denied:
+        window = self.window
+        if limits.concurrent is not None and len(self.holds) >= limits.concurrent:
+            return Denied("concurrent", CONCURRENT_WAIT_S)
+        if limits.rpm is not None and len(window) >= limits.rpm:
+            return Denied("rpm", window.wait_for_calls(len(window) - limits.rpm + 1, now))
+        if limits.tpm is None:
+            return tokens
+        fits = want.fit(tokens, limits.tpm - window.tokens)
+        if fits is None:
+            return Denied("tpm", window.wait_for_tokens(want.least + window.tokens - limits.tpm, now))
+        return fits
+
+    def hold(self, ask_id: str, tokens: int, cost_micros: int, now: float) -> None:
+        self.holds[ask_id] = Hold(tokens, cost_micros, self.day, self.month)
+        self.held = _plus(self.held, tokens, tokens, cost_micros)
+        self.window.admit(ask_id, tokens, now)
+
+    def charge(self, ask_id: str, tokens: int, cost_micros: int, now: float) -> None:
+        """Replace the hold of `ask_id` by what was used; without one, what was used counts from now."""
+        hold = self._release(ask_id)
+        if hold is None:
+            self.window.admit(ask_id, tokens, now, settled=True)
+        else:
+            self.window.settle(ask_id, tokens)
+        day, month = (self.day, self.month) if hold is None else (hold.day, hold.month)
+        if self.seeded:
+            self.spent = self._of(self.spent, day, month, tokens, cost_micros)
+
+    def undo(self, ask_id: str) -> None:
+        self._release(ask_id)
+        self.window.remove(ask_id)
+
+    def _release(self, ask_id: str) -> Hold | None:
+        hold = self.holds.pop(ask_id, None)
+        if hold is not None:
+            self.held = self._of(self.held, hold.day, hold.month, -hold.tokens, -hold.cost_micros)
+        return hold
+
+    def _of(self, sums: Spent, day: int, month: int, tokens: int, cost_micros: int) -> Spent:
+        """`sums` and an amount of `day` and `month`, as far as these are still running."""
+        this_month = month == self.month
+        return _plus(
+            sums,
+            tokens if day == self.day else 0,
+            tokens if this_month else 0,
+            cost_micros if this_month else 0,
+        )
+
+    def usage(self, limits: Limits, now: float) -> QuotaUsage:
+        window, spent, held = self.window, self.spent, self.held
+        slides, midnight, turn = window.oldest_leaves_at(now), next_day(now), next_month(now)
+        settled = window.tokens - window.held
+        budget = limits.monthly_budget_micros
+        return QuotaUsage(
+            requests_per_minute=WindowUsage(limits.rpm, len(window), 0, slides),
+            tokens_per_minute=WindowUsage(limits.tpm, settled, window.held, slides),
+            daily_tokens=WindowUsage(limits.daily_tokens, spent.day_tokens, held.day_tokens, midnight),
+            monthly_tokens=WindowUsage(limits.monthly_tokens, spent.month_tokens, held.month_tokens, turn),
+            concurrent=WindowUsage(limits.concurrent, len(self.holds), 0, now),
+            monthly_budget_micros=WindowUsage(budget, spent.month_cost_micros, held.month_cost_micros, turn),
+        )
+
+
+def _plus(sums: Spent, day_tokens: int, month_tokens: int, cost_micros: int) -> Spent:
+    return Spent(sums.day_tokens + day_tokens, sums.month_tokens + month_tokens, sums.month_cost_micros + cost_micros)
+
+
+def _carried(sums: Spent, *, same: bool) -> Spent:
+    """What is left of `sums` on another day, of the `same` month or not."""
+    return Spent(0, sums.month_tokens, sums.month_cost_micros) if same else Spent()

@@ -1,0 +1,164 @@
+"""Redis while it answers; while it doesn't, each worker grants its own share of every limit.
+
+Limits are never multiplied: a share is the limit divided by the workers, and of what a day or month has left likewise.
+What is charged meanwhile reaches Redis later, like any other settle.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache
+
+from gateway.errors import Refusal
+from gateway.exchange import Grant, Limits
+from gateway.quota.base import (
+    Ask,
+    Ledger,
+    LedgerUnavailable,
+    QuotaUnavailable,
+    QuotaUsage,
+    Scope,
+    Spent,
+    WindowUsage,
+)
+from gateway.quota.memory import MemoryQuotaStore
+from gateway.quota.redis import RedisQuotaStore
+
+logger = logging.getLogger("guardflow.quota")
+
+
+@lru_cache(maxsize=4096)
+def share_of(scope: Scope, workers: int) -> Scope:
+    """`scope` with one worker's share of its limits; what allowed something still allows something."""
+
+    def share(limit: int | None) -> int | None:
+        return None if limit is None else max(limit // workers, min(limit, 1))
+
+    limits = scope.limits
+    return replace(
+        scope,
+        limits=Limits(
+            rpm=share(limits.rpm),
+            tpm=share(limits.tpm),
+            daily_tokens=share(limits.daily_tokens),
+            monthly_tokens=share(limits.monthly_tokens),
+            concurrent=share(limits.concurrent),
+            monthly_budget_micros=share(limits.monthly_budget_micros),
+        ),
+    )
+
+
+def _of_all(usage: QuotaUsage, limits: Limits, workers: int) -> QuotaUsage:
+    """What all workers have used, taking each to be like this one."""
+
+    def whole(window: WindowUsage, limit: int | None) -> WindowUsage:
+        return WindowUsage(limit, window.used * workers, window.reserved * workers, window.resets_at)
+
+    return QuotaUsage(
+        requests_per_minute=whole(usage.requests_per_minute, limits.rpm),
+        tokens_per_minute=whole(usage.tokens_per_minute, limits.tpm),
+        daily_tokens=whole(usage.daily_tokens, limits.daily_tokens),
+        monthly_tokens=whole(usage.monthly_tokens, limits.monthly_tokens),
+        concurrent=whole(usage.concurrent, limits.concurrent),
+        monthly_budget_micros=whole(usage.monthly_budget_micros, limits.monthly_budget_micros),
+    )
+
+
+class _SharedLedger:
+    """One worker's share of what is spent: so its share of a limit leaves its share of the rest."""
+
+    def __init__(self, ledger: Ledger, workers: int) -> None:
+        self._ledger = ledger
+        self._workers = workers
+
+    async def spent(self, user_id: int, token_id: int | None) -> Spent:
+        spent = await self._ledger.spent(user_id, token_id)
+        return Spent(
+            day_tokens=-(-spent.day_tokens // self._workers),
+            month_tokens=-(-spent.month_tokens // self._workers),
+            month_cost_micros=-(-spent.month_cost_micros // self._workers),
+        )
+
+
+class FailoverQuotaStore:
+    """The quota contract that outlives Redis."""
+
+    def __init__(
+        self, primary: RedisQuotaStore, workers: int, ledger: Ledger, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._primary = primary
+        self._workers = workers
+        self._local = MemoryQuotaStore(_SharedLedger(ledger, workers), clock)
+        self._degraded = False
+
+    @property
+    def degraded(self) -> bool:
+        return self._degraded or not self._primary.available
+
+    @property
+    def pending_settles(self) -> int:
+        return self._primary.pending_settles
+
+    async def start(self) -> None:
+        await self._primary.start()
+
+    async def close(self) -> None:
+        await self._primary.close()
+
+    async def reserve(self, ask: Ask) -> Grant:
+        if self._local.holds(ask.id):
+            return await self._local.reserve(self._shared(ask))
+        try:
+            grant = await self._primary.reserve(ask)
+        except LedgerUnavailable:
+            raise
+        except QuotaUnavailable as error:
+            self._degrade(error)
+            return await self._reserve_locally(ask)
+        if self._degraded and self._primary.available:
+            self._recover()
+        return grant
+
+    def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
+        if self._local.holds(ask.id):
+            self._local.settle(self._shared(ask), tokens, cost_micros)
+        self._primary.settle(ask, tokens, cost_micros)
+
+    async def usage(self, scope: Scope) -> QuotaUsage:
+        try:
+            return await self._primary.usage(scope)
+        except LedgerUnavailable:
+            raise
+        except QuotaUnavailable:
+            local = await self._local.usage(share_of(scope, self._workers))
+            return _of_all(local, scope.limits, self._workers)
+
+    async def forget(self, scope: Scope) -> None:
+        await self._local.forget(scope)
+        try:
+            await self._primary.forget(scope)
+        except QuotaUnavailable:
+            self._primary.forget_later(scope)
+
+    async def _reserve_locally(self, ask: Ask) -> Grant:
+        try:
+            return await self._local.reserve(self._shared(ask))
+        except (Refusal, QuotaUnavailable, asyncio.CancelledError):
+            # Redis may have taken the reservation and lost the reply.
+            self._primary.undo(ask)
+            raise
+
+    def _shared(self, ask: Ask) -> Ask:
+        return replace(ask, scopes=[share_of(scope, self._workers) for scope in ask.scopes])
+
+    def _degrade(self, error: QuotaUnavailable) -> None:
+        if not self._degraded:
+            self._degraded = True
+            logger.warning("quotas: every worker grants its own share of the limits: %s", error)
+
+    def _recover(self) -> None:
+        self._degraded = False
+        self._local.forget_all()  # by the next time, others will have spent too
+        logger.info("quotas: limits are shared by all workers again")

@@ -1,0 +1,52 @@
+-- Replace the reservation of an ask by what it used; once, however often and however late this is called.
+-- KEYS: the record of the ask, then the base of each scope. ARGV: "id tokens cost age mode"; `age` is how many µs ago
+-- the call ended, by the caller's steady clock; mode "undo" takes back a reservation whose call never was.
+-- A record is "admitted:tokens:cost:day:month:id" while open, "admitted:tokens:settled" afterwards.
+local LEDGER_LAG = 2000000 -- a settled call is in the ledger at the latest this long after it ended
+
+local id, tokens, cost, age, mode = string.match(ARGV[1], '^(%S+) (%d+) (%d+) (%d+) (%a+)$')
+tokens, cost, age = tonumber(tokens), tonumber(cost), tonumber(age)
+local undo = mode == 'undo'
+
+-- The call was never reserved here, or the record is lost. If counters were seeded since it ended, they know it.
+local function charge_unknown(s)
+  local ended = now - age
+  if ended > now - WINDOW then
+    redis.call('ZADD', s.window, ended, 's' .. tokens .. ':' .. id)
+    redis.call('PEXPIRE', s.window, WINDOW_MS)
+    s.minute, s.changed = s.minute + tokens, true
+  end
+  if s.seeded and ended >= s.seeded - LEDGER_LAG then
+    local day = day_of(ended)
+    charge(s, tokens, cost, day, month_of(day))
+  end
+end
+
+local function charge_known(s, admitted, member)
+  local reserved, share, day, month = parse_hold(member)
+  if redis.call('ZREM', s.holds, member) == 1 then release(s, reserved, share, day, month) end
+  if redis.call('ZREM', s.window, 'r' .. reserved .. ':' .. id) == 1 then
+    s.minute, s.minute_held = s.minute - reserved, s.minute_held - reserved
+    if not undo then
+      redis.call('ZADD', s.window, admitted, 's' .. tokens .. ':' .. id)
+      s.minute = s.minute + tokens
+    end
+    s.changed = true
+  end
+  if not undo then charge(s, tokens, cost, day, month) end
+end
+
+local record = redis.call('GET', KEYS[1])
+if record and string.sub(record, -8) == ':settled' or undo and not record then return 0 end
+local admitted, member = string.match(record or '', '^(%d+):(.+)$')
+local scopes = open_all(2)
+for _, s in ipairs(scopes) do
+  if member then charge_known(s, admitted, member) else charge_unknown(s) end
+end
+if undo then
+  redis.call('DEL', KEYS[1])
+else
+  local reserved = member and string.match(member, '^%d+') or tokens
+  redis.call('SET', KEYS[1], string.format('%.0f:%s:settled', admitted or now, reserved), 'PX', RECORD_MS)
+end
+return answer(scopes, 1)

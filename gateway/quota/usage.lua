@@ -1,0 +1,11 @@
+-- One scope as its owner sees it. KEYS: the base of the scope.
+-- Answers {2, day} where it has no counters yet, else {1, now, calls, settled and held tokens of the minute, when the
+-- oldest call leaves the window, tokens of day, held, of month, held, cost of month, held, open calls}.
+local scopes = open_all(1)
+local s = scopes[1]
+if not s.seeded then return answer(scopes, { 2, day_of(now) }) end
+local oldest = redis.call('ZRANGE', s.window, 0, 0, 'WITHSCORES')[2]
+return answer(scopes, {
+  1, now, s.calls, s.minute - s.minute_held, s.minute_held, (oldest or now - WINDOW) + WINDOW,
+  s.day_tokens, s.held_day, s.month_tokens, s.held_month, s.month_cost, s.held_cost, s.open,
+})
