@@ -1,6 +1,8 @@
 """What a request may use: the seams, never the classes behind them. `Routing` is swapped whole on a reload."""
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from classifiers.base import Classifier
@@ -45,3 +47,4 @@ class Services:
     breakers: Breakers
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     rng: random.Random = field(default_factory=random.SystemRandom)
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

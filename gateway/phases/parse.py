@@ -30,6 +30,11 @@ _INPUT_FIELD = {
     Endpoint.CHAT: "messages", Endpoint.MESSAGES: "messages", Endpoint.COMPLETIONS: "prompt",
     Endpoint.EMBEDDINGS: "input", Endpoint.RESPONSES: "input", Endpoint.MODERATIONS: "input",
 }  # fmt: skip
+_ACTED_ON = frozenset(
+    (*_INPUT_FIELD.values(), *_TOKEN_LIMIT_FIELDS, "model", "stream", "stream_options", "task_id", "n", "system",
+     "instructions", "suffix", "tools")
+)  # fmt: skip
+_MESSAGE_FIELDS = frozenset(("role", "content"))
 _NO_OUTPUT = (Endpoint.EMBEDDINGS, Endpoint.MODERATIONS)
 _USAGE_ON_REQUEST = (Endpoint.CHAT, Endpoint.COMPLETIONS)
 
@@ -44,7 +49,8 @@ async def parse(inbound: Inbound) -> ModelCall:
 
 def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
     body = _load(raw)
-    same = _says_one_thing(raw, body)
+    _refuse_look_alikes(body, _ACTED_ON)
+    same = body.get("model") is not None and _says_one_thing(raw, body)
     task_id = _integer(body, "task_id", 1, 2**63 - 1)
     if "task_id" in body:
         del body["task_id"]
@@ -127,6 +133,13 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> Json:
     return made
 
 
+def _refuse_look_alikes(node: Json, names: frozenset[str], where: str = "") -> None:
+    """Some upstreams' parsers (Go's, and so Ollama's) take `Model` for `model`, and the last of both counts."""
+    for key in node:
+        if key not in names and key.casefold() in names:
+            raise InvalidRequest(f"'{where}{key}' must be written '{key.casefold()}'.", param=where + key)
+
+
 def _model(endpoint: Endpoint, body: Json) -> str:
     model = body.get("model")
     if model is None and endpoint is Endpoint.MODERATIONS:
@@ -161,6 +174,7 @@ def _check_messages(messages: Any) -> None:
             raise InvalidRequest(
                 f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
             )
+        _refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
 
 
 def _boolean(body: Json, name: str) -> bool:

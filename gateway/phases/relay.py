@@ -64,7 +64,7 @@ class Relay:
             if wait_s > self.routing.defaults.retry_after_max_s or not self.s.retry_budget.take():
                 raise refusal
             try:
-                await asyncio.sleep(wait_s)
+                await self.s.sleep(wait_s)
                 await self._attempt(targets[target])
                 return
             except Refusal as another:
