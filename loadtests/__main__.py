@@ -1,0 +1,7 @@
+"""`make load`."""
+
+import sys
+
+from loadtests.ratio import main
+
+sys.exit(main())
