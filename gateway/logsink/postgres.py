@@ -14,15 +14,16 @@ from gateway.logsink.spooled import RowsUnavailable
 _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 
 # JSON goes to the server as it lies in the spool: parsing it here would cost the event loop ten times as much.
-# Scores are read as double precision, since `real` refuses probabilities below 1e-38.
+# Scores are read as double precision, since `real` refuses probabilities below 1e-38; counts as less than the table
+# holds, so that no single row can bring a rollup to its limit and with it every later row.
 _INSERT = """
 WITH raw AS (
     SELECT * FROM json_to_recordset($1::json) AS row (
         id uuid, at timestamptz, request_id text, user_id bigint, token_id bigint, task_id bigint, endpoint text,
         model text, upstream_model text, provider text, status integer, error_code text, stream boolean,
         intent text, intent_confidence float8, deviation_score float8, misuse_score float8, misuse_label text,
-        action text, flags text[], prompt_tokens bigint, completion_tokens bigint, total_tokens bigint,
-        cached_tokens bigint, reasoning_tokens bigint, cost_micros bigint, ttfb_ms float8, total_ms float8,
+        action text, flags text[], prompt_tokens integer, completion_tokens integer, total_tokens integer,
+        cached_tokens integer, reasoning_tokens integer, cost_micros numeric(15), ttfb_ms float8, total_ms float8,
         overhead_ms float8, attempts integer)
 ), fresh AS (
     INSERT INTO request_logs (

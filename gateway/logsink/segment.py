@@ -74,7 +74,7 @@ class Segment:
     def measure(self) -> int:
         """Find where the whole lines of an adopted segment end; return how many are not committed."""
         end = os.fstat(self._fd).st_size
-        self.position = at = self.size = min(self.position, end)
+        self.position = at = self.size = self.position if self.position <= end else 0
         rows = 0
         while chunk := os.pread(self._fd, _SCAN_BYTES, at):
             if newlines := chunk.count(b"\n"):

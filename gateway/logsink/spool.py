@@ -23,6 +23,7 @@ logger = logging.getLogger("guardflow.logsink")
 
 MAX_ROW_BYTES = 32 * 1024
 _MAX_TEXT_CHARS = 500
+_MAX_ORPHANS = 16
 
 
 @dataclass(slots=True)
@@ -92,6 +93,11 @@ class Spool:
             self._remove(self._segments.popleft())
         return self._segments[0]
 
+    @property
+    def is_behind(self) -> bool:
+        """Have rows been coming faster than they went?"""
+        return len(self._segments) > 1
+
     def finish_orphan(self) -> None:
         self._remove(self.orphans.popleft())
 
@@ -101,11 +107,13 @@ class Spool:
             self._room = self._max_bytes - sum(_size(entry) for entry in entries)
 
     async def adopt(self) -> None:
-        """Take over the segments of processes that died."""
+        """Take over segments of processes that died, a few at a time."""
         known = {segment.path for segment in (*self._segments, *self.orphans)} | self._unreadable
         for path in sorted(self._folder.glob(f"*{SUFFIX}")):
             if path in known:
                 continue
+            if len(self.orphans) >= _MAX_ORPHANS:
+                return
             try:
                 await self._adopt(path)
             except OSError as error:

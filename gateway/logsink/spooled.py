@@ -126,7 +126,7 @@ class SpooledLogSink:
         self._own_done += batch.rows
         self._progress.set()
         self._progress.clear()
-        return batch.end - before > _BATCH_BYTES // 2
+        return batch.end - before > _BATCH_BYTES // 2 or self._spool.is_behind
 
     async def _drain_orphan(self) -> bool:
         if not self._spool.orphans:
@@ -138,6 +138,8 @@ class SpooledLogSink:
         if segment.is_drained:
             self._spool.finish_orphan()
             self._tell_recovered()
+            if not self._spool.orphans:
+                await self._spool.adopt()
         return True
 
     async def _deliver_next(self, segment: Segment) -> Batch:
