@@ -8,12 +8,12 @@ import asyncio
 import functools
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.quota.base import RECORD_S
-from gateway.wire.redis import RedisDown, RedisError, RedisPipe, Script
+from gateway.quota.base import RECORD_S, QuotaUnavailable
+from gateway.wire.redis import RedisError, RedisPipe, Script
 
 logger = logging.getLogger("guardflow.quota")
 
@@ -24,11 +24,11 @@ PAUSE_S, PAUSE_AFTER_ERROR_S = 0.02, 0.5
 
 @dataclass(slots=True)
 class Charge:
-    """What an ask came to. `since` is when its call ended, by the loop's clock; `sent`: Redis may have it already."""
+    """What an ask came to. `keys` are its record and its scopes, `since` is when its call ended, by the loop's clock;
+    `sent`: Redis may have it already."""
 
     ask_id: str
-    record: str
-    bases: Sequence[str]
+    keys: tuple[str, ...]
     tokens: int
     cost_micros: int
     mode: str
@@ -38,22 +38,23 @@ class Charge:
     def args(self, now: float) -> tuple[str, ...]:
         age = max(int((now - self.since) * 1_000_000), 0)
         said = f"{self.ask_id} {self.tokens} {self.cost_micros} {age} {self.mode}"
-        return (str(len(self.bases) + 1), self.record, *self.bases, said)
+        return (str(len(self.keys)), *self.keys, said)
 
 
 class Outbox:
     """Where a `Charge` goes. `put` never blocks or raises; `run` repeats what failed."""
 
-    def __init__(self, pipe: RedisPipe, settle: Script, most: int) -> None:
+    def __init__(self, pipe: RedisPipe, settle: Script, forget: Callable[[str], Awaitable[None]], most: int) -> None:
         self._pipe = pipe
         self._settle = settle
+        self._forget = forget
         self._most = most
         self._kept: deque[Charge] = deque()
         self._flying = 0
         self._to_forget: dict[str, None] = {}
         self._pause = PAUSE_S
         self._wake = asyncio.Event()
-        pipe.on_up.append(self._wake.set)
+        pipe.on_up.append(self._send_some)
 
     def __len__(self) -> int:
         """Charges that Redis has not confirmed."""
@@ -83,21 +84,26 @@ class Outbox:
 
     async def _empty(self) -> None:
         while self._kept and self._pipe.available:
-            for _ in range(min(BATCH, len(self._kept))):
-                self._send(self._kept.popleft())
+            self._send_some()
             await asyncio.sleep(self._pause)
         while self._to_forget and self._pipe.available:
             base = next(iter(self._to_forget))
             try:
-                await self._pipe.call("HDEL", base, "seeded")
-            except (RedisDown, RedisError):
+                await self._forget(base)
+            except QuotaUnavailable:
                 return
             self._to_forget.pop(base, None)
+
+    def _send_some(self) -> None:
+        """Called as soon as Redis is back, so that what was spent meanwhile is there before the next call is judged."""
+        self._wake.set()
+        for _ in range(min(BATCH, len(self._kept))):
+            self._send(self._kept.popleft())
 
     def _send(self, charge: Charge) -> None:
         now = asyncio.get_running_loop().time()
         if charge.sent and now - charge.since > RECORD_S:
-            self.leave_to_ledger(charge.bases)
+            self.leave_to_ledger(charge.keys[1:])
             return
         charge.sent = True
         self._flying += 1
@@ -116,7 +122,7 @@ class Outbox:
         if len(self._kept) < self._most:
             self._kept.append(charge)
         else:
-            self.leave_to_ledger(charge.bases)
+            self.leave_to_ledger(charge.keys[1:])
 
     def leave_to_ledger(self, bases: Sequence[str]) -> None:
         """Drop the counters at `bases` as soon as Redis can be told to."""

@@ -7,6 +7,7 @@ seeded from the ledger first.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ RENEW_BATCH = 200
 REFUSED, UNSEEDED = 0, 2
 SEED_TRIES = 3
 MICROS = 1_000_000
+UNLIMITED_PACKED = ",,,,,"
 
 
 @lru_cache
@@ -68,8 +70,8 @@ class RedisQuotaStore:
         self._renew = pipe.script(read_script("renew"))
         self._seed = pipe.script(read_script("seed"))
         self._usage = pipe.script(read_script("usage"))
-        self._outbox = Outbox(pipe, pipe.script(read_script("settle")), most_pending)
-        self._open: dict[str, Ask] = {}
+        self._outbox = Outbox(pipe, pipe.script(read_script("settle")), self._forget, most_pending)
+        self._open: dict[str, tuple[str, ...]] = {}
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -100,29 +102,29 @@ class RedisQuotaStore:
             await asyncio.wait(self._background)
 
     async def reserve(self, ask: Ask) -> Grant:
-        scopes = [scope for scope in ask.scopes if scope.limited]
-        if not scopes:
+        wanted = _Wanted.of(ask)
+        if wanted is None:
             return Grant(ask.tokens)
         try:
-            reply = await self._reserve.call(*_reserve_args(ask, scopes))
+            reply = await self._reserve.call(*wanted.args)
             if reply[0] == UNSEEDED:
-                reply = await self._seed_and_reserve(ask, scopes, reply)
+                reply = await self._seed_and_reserve(wanted, reply)
         except (RedisDown, RedisError) as error:
             raise QuotaUnavailable(str(error)) from error
         except asyncio.CancelledError:
             self.undo(ask)
             raise
         if reply[0] == REFUSED:
-            raise _refusal(scopes, reply)
-        self._open[ask.id] = ask
+            raise _refusal(wanted.scopes, reply)
+        self._open[ask.id] = wanted.keys
         return _grant(reply)
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
-        self._close_hold(ask, bounded(tokens), bounded(cost_micros), "charge")
+        self._end(ask, bounded(tokens), bounded(cost_micros), "charge")
 
     def undo(self, ask: Ask) -> None:
         """Take back a reservation that may have been made while its reply was lost; its call never was."""
-        self._close_hold(ask, 0, 0, "undo")
+        self._end(ask, 0, 0, "undo")
 
     async def usage(self, scope: Scope) -> QuotaUsage:
         if not scope.limited:
@@ -139,20 +141,23 @@ class RedisQuotaStore:
         raise QuotaUnavailable(f"the counters of {scope.name} could not be seeded")
 
     async def forget(self, scope: Scope) -> None:
-        try:
-            await self._pipe.call("HDEL", _base(scope), "seeded")
-        except (RedisDown, RedisError) as error:
-            raise QuotaUnavailable(str(error)) from error
+        await self._forget(_base(scope))
 
     def forget_later(self, scope: Scope) -> None:
         """Forget `scope` as soon as Redis can be told to."""
         self._outbox.leave_to_ledger([_base(scope)])
 
-    async def _seed_and_reserve(self, ask: Ask, scopes: Sequence[Scope], reply: list[Any]) -> list[Any]:
+    async def _forget(self, base: str) -> None:
+        try:
+            await self._seed.call("1", base, "forget")
+        except (RedisDown, RedisError) as error:
+            raise QuotaUnavailable(str(error)) from error
+
+    async def _seed_and_reserve(self, wanted: "_Wanted", reply: list[Any]) -> list[Any]:
         for _ in range(SEED_TRIES):
             for index in reply[2:]:
-                await self._seed_scope(scopes[index], reply[1])
-            reply = await self._reserve.call(*_reserve_args(ask, scopes))
+                await self._seed_scope(wanted.scopes[index], reply[1])
+            reply = await self._reserve.call(*wanted.args)
             if reply[0] != UNSEEDED:
                 return reply
         raise QuotaUnavailable("the counters could not be seeded")
@@ -164,19 +169,21 @@ class RedisQuotaStore:
 
         await self._seeding.seed(scope, plant)
 
-    def _close_hold(self, ask: Ask, tokens: int, cost_micros: int, mode: str) -> None:
-        self._open.pop(ask.id, None)
-        bases = [_base(scope) for scope in ask.scopes if scope.limited]
-        if bases:
-            now = asyncio.get_running_loop().time()
-            self._outbox.put(Charge(ask.id, _record(ask), bases, tokens, cost_micros, mode, now))
+    def _end(self, ask: Ask, tokens: int, cost_micros: int, mode: str) -> None:
+        keys = self._open.pop(ask.id, None)
+        if keys is None:
+            wanted = _Wanted.of(ask)
+            if wanted is None:
+                return
+            keys = wanted.keys
+        now = asyncio.get_running_loop().time()
+        self._outbox.put(Charge(ask.id, keys, tokens, cost_micros, mode, now))
 
     async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._renew_every_s)
-            for count, ask in enumerate(list(self._open.values()), 1):
-                bases = [_base(scope) for scope in ask.scopes if scope.limited]
-                self._renew.send(str(len(bases) + 1), _record(ask), *bases, on_reply=_whatever)
+            for count, keys in enumerate(list(self._open.values()), 1):
+                self._renew.send(str(len(keys)), *keys, on_reply=_whatever)
                 if count % RENEW_BATCH == 0:
                     await asyncio.sleep(0.02)
 
@@ -189,10 +196,6 @@ def _base(scope: Scope) -> str:
     return f"{PREFIX}:{{u{scope.user_id}}}:{scope.name}"
 
 
-def _record(ask: Ask) -> str:
-    return f"{PREFIX}:{{u{ask.scopes[0].user_id}}}:a:{ask.id}"
-
-
 @lru_cache(maxsize=4096)
 def _packed(limits: Limits) -> str:
     minute = (limits.rpm, limits.tpm)
@@ -201,13 +204,29 @@ def _packed(limits: Limits) -> str:
     return ",".join("" if limit is None else str(limit) for limit in (*minute, *calendar, *rest))
 
 
-def _reserve_args(ask: Ask, scopes: Sequence[Scope]) -> tuple[str, ...]:
-    tokens = bounded(ask.tokens)
-    said = f"{ask.id} {tokens} {min(tokens, bounded(ask.min_tokens) + 1)} {bounded(ask.cost_micros)}"
-    if len(scopes) == 1:
-        return ("2", _record(ask), _base(scopes[0]), said, _packed(scopes[0].limits))
-    bases, limits = map(_base, scopes), (_packed(scope.limits) for scope in scopes)
-    return (str(len(scopes) + 1), _record(ask), *bases, said, *limits)
+@dataclass(slots=True)
+class _Wanted:
+    """An ask as the scripts take it: its limited scopes, its keys, and the arguments of `reserve`."""
+
+    scopes: list[Scope]
+    keys: tuple[str, ...]
+    args: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ask: Ask) -> "_Wanted | None":
+        """None where there is nothing to count."""
+        scopes, limits = [], []
+        for scope in ask.scopes:
+            if (packed := _packed(scope.limits)) != UNLIMITED_PACKED:
+                scopes.append(scope)
+                limits.append(packed)
+        if not scopes:
+            return None
+        slot = f"{PREFIX}:{{u{scopes[0].user_id}}}:"
+        keys = (f"{slot}a:{ask.id}", *[slot + scope.name for scope in scopes])
+        tokens = bounded(ask.tokens)
+        said = f"{ask.id} {tokens} {min(tokens, bounded(ask.min_tokens) + 1)} {bounded(ask.cost_micros)}"
+        return cls(scopes, keys, (str(len(keys)), *keys, said, *limits))
 
 
 def _grant(reply: list[int]) -> Grant:

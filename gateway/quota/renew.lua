@@ -5,6 +5,6 @@ local member = string.match(record, '^%d+:(.+)$')
 redis.call('PEXPIRE', KEYS[1], RECORD_MS)
 for i = 2, #KEYS do
   redis.call('ZADD', KEYS[i] .. ':h', 'XX', now + LEASE, member)
-  redis.call('PEXPIRE', KEYS[i] .. ':h', LEASE_MS)
+  redis.call('PEXPIRE', KEYS[i] .. ':h', ZSET_MS)
 end
 return 1

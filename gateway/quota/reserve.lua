@@ -66,15 +66,12 @@ local function admits(s, l, want)
 end
 
 local function hold(s, reserved, share)
-  local day, month = s.day, s.month
-  local member = string.format('%d:%d:%d:%d:%s', reserved, share, day, month, id)
-  redis.call('ZADD', s.window, now, 'r' .. reserved .. ':' .. id)
-  redis.call('PEXPIRE', s.window, WINDOW_MS)
+  local member = string.format('%d:%d:%d:%d:%s', reserved, share, s.day, s.month, id)
+  enter(s, now, 'r', reserved, id)
   redis.call('ZADD', s.holds, now + LEASE, member)
-  redis.call('PEXPIRE', s.holds, LEASE_MS)
-  s.calls, s.open, s.minute, s.minute_held = s.calls + 1, s.open + 1, s.minute + reserved, s.minute_held + reserved
+  if s.open == 0 then redis.call('PEXPIRE', s.holds, ZSET_MS) end
+  s.open, s.lapses = s.open + 1, math.min(s.lapses, now + LEASE)
   s.held_day, s.held_month, s.held_cost = s.held_day + reserved, s.held_month + reserved, s.held_cost + share
-  s.changed = true
   return string.format('%.0f:%s', now, member)
 end
 

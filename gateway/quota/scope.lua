@@ -1,8 +1,11 @@
 -- One scope (a user, or one of the user's tokens) as every quota script sees it; prepended to each of them.
--- Keys of a scope: the hash at `base` holds sums, the ZSET `base:w` the calls of the last minute by time of admission,
--- the ZSET `base:h` the open holds by the end of their lease. A sum always equals what its ZSET holds.
+-- Keys of a scope (one hash slot, so only `base` is declared): `base` holds the sums as one packed array, the ZSET
+-- `base:w` the calls of the last minute by time of admission, the ZSET `base:h` the open holds by the end of their
+-- lease. A sum always equals what its ZSET holds, or held until it expired with nothing current in it.
 local WINDOW, LEASE = 60000000, 90000000 -- in µs, as all times here
-local IDLE_MS, WINDOW_MS, LEASE_MS, RECORD_MS = 172800000, 120000, 180000, 900000
+local IDLE_MS, RECORD_MS = 172800000, 900000
+local NEVER = 9007199254740992 -- 2^53
+local ZSET_MS, REFRESH = 600000, 300000000 -- a ZSET lives 10 minutes, extended when 5 are over
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -49,29 +52,30 @@ local function parse_hold(text)
   return tonumber(tokens), tonumber(cost), tonumber(day), tonumber(month)
 end
 
+-- Calls older than a minute leave the window. `oldest` says when there is something to look for.
 local function slide(s)
-  local gone = redis.call('ZRANGEBYSCORE', s.window, '-inf', now - WINDOW)
-  if #gone > 0 then
-    redis.call('ZREMRANGEBYSCORE', s.window, '-inf', now - WINDOW)
-    for _, entry in ipairs(gone) do
-      local state, tokens = string.match(entry, '^(%a)(%d+)')
-      s.minute = s.minute - tokens
-      if state == 'r' then s.minute_held = s.minute_held - tokens end
-    end
-    s.changed = true
+  if now - WINDOW < s.oldest then return end
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', s.window, '-inf', now - WINDOW)) do
+    local state, tokens = string.match(entry, '^(%a)(%d+)')
+    s.minute = s.minute - tokens
+    if state == 'r' then s.minute_held = s.minute_held - tokens end
   end
-  s.calls = redis.call('ZCARD', s.window)
+  redis.call('ZREMRANGEBYSCORE', s.window, '-inf', now - WINDOW)
+  local next_one = redis.call('ZRANGE', s.window, 0, 0, 'WITHSCORES')[2]
+  s.calls = next_one and redis.call('ZCARD', s.window) or 0
   if s.calls == 0 then s.minute, s.minute_held = 0, 0 end
+  s.oldest, s.changed = tonumber(next_one) or NEVER, true
 end
 
+-- Holds whose lease is over are released. No lease ends before `lapses`.
 local function lapse(s)
-  local gone = redis.call('ZRANGEBYSCORE', s.holds, '-inf', now)
-  if #gone > 0 then
-    redis.call('ZREMRANGEBYSCORE', s.holds, '-inf', now)
-    for _, hold in ipairs(gone) do release(s, parse_hold(hold)) end
-  end
-  s.open = redis.call('ZCARD', s.holds)
+  if now < s.lapses then return end
+  for _, hold in ipairs(redis.call('ZRANGEBYSCORE', s.holds, '-inf', now)) do release(s, parse_hold(hold)) end
+  redis.call('ZREMRANGEBYSCORE', s.holds, '-inf', now)
+  local next_one = redis.call('ZRANGE', s.holds, 0, 0, 'WITHSCORES')[2]
+  s.open = next_one and redis.call('ZCARD', s.holds) or 0
   if s.open == 0 then s.held_day, s.held_month, s.held_cost = 0, 0, 0 end
+  s.lapses, s.changed = tonumber(next_one) or NEVER, true
 end
 
 local function turn_calendar(s)
@@ -85,17 +89,19 @@ local function turn_calendar(s)
   s.changed = true
 end
 
--- The scope as of now: day and month turned, the window slid, lapsed holds released.
+-- The scope as of now: day and month turned, the window slid, lapsed holds released. `seeded` is when its counters
+-- came from the ledger, false before.
 local function open(base)
-  local v = redis.call('HMGET', base, 'seeded', 'day', 'month', 'day_tokens', 'month_tokens', 'month_cost',
-    'held_day', 'held_month', 'held_cost', 'minute', 'minute_held')
-  local s = {
-    base = base, window = base .. ':w', holds = base .. ':h', changed = false,
-    seeded = tonumber(v[1] or nil), day = tonumber(v[2] or nil), month = tonumber(v[3] or nil),
-    day_tokens = tonumber(v[4] or 0), month_tokens = tonumber(v[5] or 0), month_cost = tonumber(v[6] or 0),
-    held_day = tonumber(v[7] or 0), held_month = tonumber(v[8] or 0), held_cost = tonumber(v[9] or 0),
-    minute = tonumber(v[10] or 0), minute_held = tonumber(v[11] or 0),
-  }
+  local s = { base = base, window = base .. ':w', holds = base .. ':h', changed = false }
+  local packed = redis.call('GET', base)
+  if packed then
+    s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost, s.held_day, s.held_month, s.held_cost,
+      s.calls, s.minute, s.minute_held, s.oldest, s.open, s.lapses, s.refreshed = cmsgpack.unpack(packed)
+  else
+    s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost = false, -1, -1, 0, 0, 0
+    s.held_day, s.held_month, s.held_cost, s.calls, s.minute, s.minute_held = 0, 0, 0, 0, 0, 0
+    s.oldest, s.open, s.lapses, s.refreshed = 0, 0, 0, 0
+  end
   turn_calendar(s)
   slide(s)
   lapse(s)
@@ -104,10 +110,32 @@ end
 
 local function save(s)
   if not s.changed then return end
-  redis.call('HSET', s.base, 'day', s.day, 'month', s.month, 'day_tokens', s.day_tokens,
-    'month_tokens', s.month_tokens, 'month_cost', s.month_cost, 'held_day', s.held_day,
-    'held_month', s.held_month, 'held_cost', s.held_cost, 'minute', s.minute, 'minute_held', s.minute_held)
-  redis.call('PEXPIRE', s.base, IDLE_MS)
+  if now - s.refreshed > REFRESH then
+    s.refreshed = now
+    redis.call('PEXPIRE', s.window, ZSET_MS)
+    redis.call('PEXPIRE', s.holds, ZSET_MS)
+  end
+  redis.call('SET', s.base, cmsgpack.pack(s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost,
+    s.held_day, s.held_month, s.held_cost, s.calls, s.minute, s.minute_held, s.oldest, s.open, s.lapses,
+    s.refreshed), 'PX', IDLE_MS)
+end
+
+-- A call admitted at `at` enters the window: `state` is "r" while its tokens are reserved, "s" once settled.
+local function enter(s, at, state, tokens, id)
+  redis.call('ZADD', s.window, at, state .. tokens .. ':' .. id)
+  if s.calls == 0 then redis.call('PEXPIRE', s.window, ZSET_MS) end
+  s.calls, s.minute, s.oldest = s.calls + 1, s.minute + tokens, math.min(s.oldest, at)
+  if state == 'r' then s.minute_held = s.minute_held + tokens end
+  s.changed = true
+end
+
+-- The entry of a call leaves the window, if it has not yet.
+local function withdraw(s, state, tokens, id)
+  if redis.call('ZREM', s.window, state .. tokens .. ':' .. id) == 0 then return false end
+  s.calls, s.minute = s.calls - 1, s.minute - tokens
+  if state == 'r' then s.minute_held = s.minute_held - tokens end
+  s.changed = true
+  return true
 end
 
 local function open_all(first)

@@ -11,11 +11,7 @@ local undo = mode == 'undo'
 -- The call was never reserved here, or the record is lost. If counters were seeded since it ended, they know it.
 local function charge_unknown(s)
   local ended = now - age
-  if ended > now - WINDOW then
-    redis.call('ZADD', s.window, ended, 's' .. tokens .. ':' .. id)
-    redis.call('PEXPIRE', s.window, WINDOW_MS)
-    s.minute, s.changed = s.minute + tokens, true
-  end
+  if ended > now - WINDOW then enter(s, ended, 's', tokens, id) end
   if s.seeded and ended >= s.seeded - LEDGER_LAG then
     local day = day_of(ended)
     charge(s, tokens, cost, day, month_of(day))
@@ -24,16 +20,14 @@ end
 
 local function charge_known(s, admitted, member)
   local reserved, share, day, month = parse_hold(member)
-  if redis.call('ZREM', s.holds, member) == 1 then release(s, reserved, share, day, month) end
-  if redis.call('ZREM', s.window, 'r' .. reserved .. ':' .. id) == 1 then
-    s.minute, s.minute_held = s.minute - reserved, s.minute_held - reserved
-    if not undo then
-      redis.call('ZADD', s.window, admitted, 's' .. tokens .. ':' .. id)
-      s.minute = s.minute + tokens
-    end
-    s.changed = true
+  if redis.call('ZREM', s.holds, member) == 1 then
+    s.open = s.open - 1
+    release(s, reserved, share, day, month)
   end
-  if not undo then charge(s, tokens, cost, day, month) end
+  local current = withdraw(s, 'r', reserved, id)
+  if undo then return end
+  if current then enter(s, tonumber(admitted), 's', tokens, id) end
+  charge(s, tokens, cost, day, month)
 end
 
 local record = redis.call('GET', KEYS[1])

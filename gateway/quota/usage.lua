@@ -4,8 +4,8 @@
 local scopes = open_all(1)
 local s = scopes[1]
 if not s.seeded then return answer(scopes, { 2, day_of(now) }) end
-local oldest = redis.call('ZRANGE', s.window, 0, 0, 'WITHSCORES')[2]
+local leaves = s.calls > 0 and s.oldest + WINDOW or now
 return answer(scopes, {
-  1, now, s.calls, s.minute - s.minute_held, s.minute_held, (oldest or now - WINDOW) + WINDOW,
+  1, now, s.calls, s.minute - s.minute_held, s.minute_held, leaves,
   s.day_tokens, s.held_day, s.month_tokens, s.held_month, s.month_cost, s.held_cost, s.open,
 })
