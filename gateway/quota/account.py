@@ -12,6 +12,8 @@ from gateway.quota.calendar import day_of, month_of, next_day, next_month, wait_
 from gateway.quota.window import SlidingWindow
 
 CONCURRENT_WAIT_S = 1.0
+ELSEWHERE = ""
+"""The name in the window of calls that have none here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,8 @@ class Account:
         window = self.window
         if limits.concurrent is not None and len(self.holds) >= limits.concurrent:
             return Denied("concurrent", CONCURRENT_WAIT_S)
-        if limits.rpm is not None and len(window) >= limits.rpm:
-            return Denied("rpm", window.wait_for_calls(len(window) - limits.rpm + 1, now))
+        if limits.rpm is not None and window.calls >= limits.rpm:
+            return Denied("rpm", window.wait_for_calls(window.calls - limits.rpm + 1, now))
         if limits.tpm is None:
             return tokens
         fits = want.fit(tokens, limits.tpm - window.tokens)
@@ -111,10 +113,19 @@ class Account:
             return Denied("tpm", window.wait_for_tokens(want.least + window.tokens - limits.tpm, now))
         return fits
 
-    def hold(self, ask_id: str, tokens: int, cost_micros: int, now: float) -> None:
+    def admit(self, ask_id: str, tokens: int, cost_micros: int, now: float) -> None:
+        self.hold(ask_id, tokens, cost_micros)
+        self.window.admit(ask_id, tokens, now)
+
+    def hold(self, ask_id: str, tokens: int, cost_micros: int) -> None:
+        """Only hold: the window knows the call already."""
         self.holds[ask_id] = Hold(tokens, cost_micros, self.day, self.month)
         self.held = _plus(self.held, tokens, tokens, cost_micros)
-        self.window.admit(ask_id, tokens, now)
+
+    def preload(self, calls: int, tokens: int, at: float) -> None:
+        """Count in the window what was admitted elsewhere until `at`, in place of what was last said of it."""
+        self.window.remove(ELSEWHERE)
+        self.window.admit(ELSEWHERE, tokens, at, settled=True, calls=calls)
 
     def charge(self, ask_id: str, tokens: int, cost_micros: int, now: float) -> None:
         """Replace the hold of `ask_id` by what was used; without one, what was used counts from now."""
@@ -153,7 +164,7 @@ class Account:
         settled = window.tokens - window.held
         budget = limits.monthly_budget_micros
         return QuotaUsage(
-            requests_per_minute=WindowUsage(limits.rpm, len(window), 0, slides),
+            requests_per_minute=WindowUsage(limits.rpm, window.calls, 0, slides),
             tokens_per_minute=WindowUsage(limits.tpm, settled, window.held, slides),
             daily_tokens=WindowUsage(limits.daily_tokens, spent.day_tokens, held.day_tokens, midnight),
             monthly_tokens=WindowUsage(limits.monthly_tokens, spent.month_tokens, held.month_tokens, turn),

@@ -1,19 +1,20 @@
 """Redis while it answers; while it doesn't, each worker grants its own share of every limit.
 
 Limits are never multiplied: a share is the limit divided by the workers, and of what a day or month has left likewise.
-What is charged meanwhile reaches Redis later, like any other settle.
+At either change of store, what is open and what the last minute saw goes along: an outage is no fresh allowance.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
 from gateway.quota.base import (
+    WINDOW_S,
     Ask,
     Ledger,
     LedgerUnavailable,
@@ -27,6 +28,9 @@ from gateway.quota.memory import MemoryQuotaStore
 from gateway.quota.redis import RedisQuotaStore
 
 logger = logging.getLogger("guardflow.quota")
+
+MOST_SEEN = 4096
+"""Of so many users, the latest, a worker remembers what Redis said last."""
 
 
 @lru_cache(maxsize=4096)
@@ -82,6 +86,20 @@ class _SharedLedger:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What Redis said last of a user."""
+
+    at: float
+    scopes: Sequence[Scope]
+    grant: Grant
+
+
+def _used(limit: int | None, told: int | None, left: int | None) -> int:
+    """How much of `limit` is used, if it is the one that the grant told of."""
+    return limit - left if limit is not None and limit == told and left is not None else 0
+
+
 class FailoverQuotaStore:
     """The quota contract that outlives Redis."""
 
@@ -90,8 +108,12 @@ class FailoverQuotaStore:
     ) -> None:
         self._primary = primary
         self._workers = workers
+        self._clock = clock
+        self._lent: dict[str, tuple[Ask, int]] = {}
+        self._seen: dict[int, _Seen] = {}
         self._local = MemoryQuotaStore(_SharedLedger(ledger, workers), clock)
         self._degraded = False
+        primary.pipe.on_up.append(self._hand_back)
 
     @property
     def degraded(self) -> bool:
@@ -119,9 +141,11 @@ class FailoverQuotaStore:
             return await self._reserve_locally(ask)
         if self._degraded and self._primary.available:
             self._recover()
+        self._note(ask, grant)
         return grant
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
+        self._lent.pop(ask.id, None)
         if self._local.holds(ask.id):
             self._local.settle(self._shared(ask), tokens, cost_micros)
         self._primary.settle(ask, tokens, cost_micros)
@@ -144,11 +168,20 @@ class FailoverQuotaStore:
 
     async def _reserve_locally(self, ask: Ask) -> Grant:
         try:
-            return await self._local.reserve(self._shared(ask))
+            grant = await self._local.reserve(self._shared(ask))
         except (Refusal, QuotaUnavailable, asyncio.CancelledError):
             # Redis may have taken the reservation and lost the reply.
             self._primary.undo(ask)
             raise
+        self._lent[ask.id] = (ask, grant.reserved_tokens)
+        return grant
+
+    def _note(self, ask: Ask, grant: Grant) -> None:
+        user_id = ask.scopes[0].user_id
+        self._seen.pop(user_id, None)
+        self._seen[user_id] = _Seen(self._clock(), ask.scopes, grant)
+        if len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
 
     def _shared(self, ask: Ask) -> Ask:
         return replace(ask, scopes=[share_of(scope, self._workers) for scope in ask.scopes])
@@ -156,7 +189,26 @@ class FailoverQuotaStore:
     def _degrade(self, error: QuotaUnavailable) -> None:
         if not self._degraded:
             self._degraded = True
+            self._take_over()
             logger.warning("quotas: every worker grants its own share of the limits: %s", error)
+
+    def _take_over(self) -> None:
+        """Start from what Redis last said of each user, and from what it granted to this worker and is still open."""
+        for seen in self._seen.values():
+            for scope in seen.scopes:
+                calls = _used(scope.limits.rpm, seen.grant.limit_requests, seen.grant.remaining_requests)
+                tokens = _used(scope.limits.tpm, seen.grant.limit_tokens, seen.grant.remaining_tokens)
+                if (calls or tokens) and seen.at > self._clock() - WINDOW_S:
+                    shares = -(-calls // self._workers), -(-tokens // self._workers)
+                    self._local.preload(scope, *shares, seen.at)
+        self._seen.clear()
+        for held in self._primary.open_holds():
+            self._local.adopt(self._shared(held.ask), held.tokens)
+
+    def _hand_back(self) -> None:
+        """Redis is back: what was granted here and is open is on its books before the next call is judged."""
+        for ask, tokens in self._lent.values():
+            self._primary.adopt(ask, tokens)
 
     def _recover(self) -> None:
         self._degraded = False

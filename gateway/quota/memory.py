@@ -104,6 +104,18 @@ class MemoryQuotaStore:
         for idle in self._accounts.values():
             idle.account.seeded = False
 
+    def preload(self, scope: Scope, calls: int, tokens: int, at: float) -> None:
+        """Count in the window of `scope` what another store admitted until `at`."""
+        self._account(scope, self._clock()).preload(calls, tokens, at)
+
+    def adopt(self, ask: Ask, tokens: int) -> None:
+        """Hold what another store granted; its windows are preloaded."""
+        if ask.id not in self._granted:
+            self._granted[ask.id] = tokens
+            for scope in ask.scopes:
+                if scope.limited:
+                    self._account(scope, self._clock()).hold(ask.id, tokens, ask.cost_micros)
+
     def _hold(self, ask: Ask, scopes: Sequence[Scope], accounts: Sequence[Account], now: float) -> int:
         tokens = bounded(ask.tokens)
         want = Want(tokens, min(tokens, bounded(ask.min_tokens) + 1), bounded(ask.cost_micros))
@@ -113,7 +125,7 @@ class MemoryQuotaStore:
                 raise _refusal(scope, admitted)
             tokens = admitted
         for account in accounts:
-            account.hold(ask.id, tokens, want.share_of(tokens), now)
+            account.admit(ask.id, tokens, want.share_of(tokens), now)
         self._granted[ask.id] = tokens
         return tokens
 
@@ -176,7 +188,7 @@ def _grant(scopes: Sequence[Scope], accounts: Sequence[Account], reserved: int) 
     requests, tokens = [], []
     for scope, account in zip(scopes, accounts, strict=True):
         if (rpm := scope.limits.rpm) is not None:
-            requests.append((max(rpm - len(account.window), 0), rpm))
+            requests.append((max(rpm - account.window.calls, 0), rpm))
         if (tpm := scope.limits.tpm) is not None:
             tokens.append((max(tpm - account.window.tokens, 0), tpm))
     requests_left, rpm = min(requests, default=(None, None))

@@ -7,7 +7,7 @@ seeded from the ledger first.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,15 @@ def script_text(name: str) -> str:
     return (here / "scope.lua").read_text() + (here / f"{name}.lua").read_text()
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open reservation of this process, and its keys."""
+
+    ask: Ask
+    keys: tuple[str, ...]
+    tokens: int
+
+
 class RedisQuotaStore:
     """The quota contract over one pipe. `start` begins the renewing of leases and the repeating of settles; the pipe
     is opened and closed by its owner."""
@@ -63,7 +72,7 @@ class RedisQuotaStore:
         renew_every_s: float = LEASE_S / 3,
         read_script: Callable[[str], str] = script_text,
     ) -> None:
-        self._pipe = pipe
+        self.pipe = pipe
         self._seeding = Seeding(ledger)
         self._renew_every_s = renew_every_s
         self._reserve = pipe.script(read_script("reserve"))
@@ -71,22 +80,21 @@ class RedisQuotaStore:
         self._seed = pipe.script(read_script("seed"))
         self._usage = pipe.script(read_script("usage"))
         self._outbox = Outbox(pipe, pipe.script(read_script("settle")), self._forget, most_pending)
-        self._open: dict[str, tuple[str, ...]] = {}
+        self._open: dict[str, Held] = {}
         self._background: list[asyncio.Task[None]] = []
 
     @property
     def available(self) -> bool:
-        return self._pipe.available
+        return self.pipe.available
 
     @property
     def pending_settles(self) -> int:
         """Settles that Redis has not confirmed."""
         return len(self._outbox)
 
-    @property
-    def open_holds(self) -> int:
+    def open_holds(self) -> list[Held]:
         """Reservations of this process that are not settled yet."""
-        return len(self._open)
+        return list(self._open.values())
 
     async def start(self) -> None:
         self._background = [
@@ -116,8 +124,16 @@ class RedisQuotaStore:
             raise
         if reply[0] == REFUSED:
             raise _refusal(wanted.scopes, reply)
-        self._open[ask.id] = wanted.keys
-        return _grant(reply)
+        grant = _grant(reply)
+        self._open[ask.id] = Held(ask, wanted.keys, grant.reserved_tokens)
+        return grant
+
+    def adopt(self, ask: Ask, tokens: int) -> None:
+        """Reserve what another store granted, whatever the limits say; as far as Redis can be told now."""
+        wanted = _Wanted.of(replace(ask, tokens=tokens), "adopt")
+        if wanted is not None:
+            self._open[ask.id] = Held(ask, wanted.keys, tokens)
+            self._reserve.send(*wanted.args, on_reply=_whatever)
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
         self._end(ask, bounded(tokens), bounded(cost_micros), "charge")
@@ -170,26 +186,23 @@ class RedisQuotaStore:
         await self._seeding.seed(scope, plant)
 
     def _end(self, ask: Ask, tokens: int, cost_micros: int, mode: str) -> None:
-        keys = self._open.pop(ask.id, None)
-        if keys is None:
-            wanted = _Wanted.of(ask)
-            if wanted is None:
-                return
-            keys = wanted.keys
+        known = self._open.pop(ask.id, None) or _Wanted.of(ask)
+        if known is None:
+            return
         now = asyncio.get_running_loop().time()
-        self._outbox.put(Charge(ask.id, keys, tokens, cost_micros, mode, now))
+        self._outbox.put(Charge(ask.id, known.keys, tokens, cost_micros, mode, now))
 
     async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._renew_every_s)
-            for count, keys in enumerate(list(self._open.values()), 1):
-                self._renew.send(str(len(keys)), *keys, on_reply=_whatever)
+            for count, held in enumerate(self.open_holds(), 1):
+                self._renew.send(str(len(held.keys)), *held.keys, on_reply=_whatever)
                 if count % RENEW_BATCH == 0:
                     await asyncio.sleep(0.02)
 
 
 def _whatever(_: Any) -> None:
-    """A lease that was not renewed is renewed next time, or lapses: the late settle still counts."""
+    """A lease that was not renewed is renewed next time, or lapses; the settle counts either way."""
 
 
 def _base(scope: Scope) -> str:
@@ -213,7 +226,7 @@ class _Wanted:
     args: tuple[str, ...]
 
     @classmethod
-    def of(cls, ask: Ask) -> "_Wanted | None":
+    def of(cls, ask: Ask, mode: str = "check") -> "_Wanted | None":
         """None where there is nothing to count."""
         scopes, limits = [], []
         for scope in ask.scopes:
@@ -225,7 +238,7 @@ class _Wanted:
         slot = f"{PREFIX}:{{u{scopes[0].user_id}}}:"
         keys = (f"{slot}a:{ask.id}", *[slot + scope.name for scope in scopes])
         tokens = bounded(ask.tokens)
-        said = f"{ask.id} {tokens} {min(tokens, bounded(ask.min_tokens) + 1)} {bounded(ask.cost_micros)}"
+        said = f"{ask.id} {tokens} {min(tokens, bounded(ask.min_tokens) + 1)} {bounded(ask.cost_micros)} {mode}"
         return cls(scopes, keys, (str(len(keys)), *keys, said, *limits))
 
 

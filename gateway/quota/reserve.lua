@@ -1,8 +1,8 @@
 -- Check and reserve, in all scopes or none. KEYS: the record of the ask, then the base of each scope.
--- ARGV: "id tokens least cost", then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited).
+-- ARGV: "id tokens least cost mode" (mode "adopt": what is admitted already, so nothing is checked), then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited).
 -- Answers {1, reserved, limit and rest of requests, limit and rest of tokens} (the tightest scope; -1: unlimited),
 -- {0, scope, limit, µs to wait or -1 for the calendar's turn, now} or {2, day, scopes without counters...}.
-local id, tokens, least, cost = string.match(ARGV[1], '^(%S+) (%d+) (%d+) (%d+)$')
+local id, tokens, least, cost, mode = string.match(ARGV[1], '^(%S+) (%d+) (%d+) (%d+) (%a+)$')
 tokens, least, cost = tonumber(tokens), tonumber(least), tonumber(cost)
 
 local function limits_of(text)
@@ -97,7 +97,7 @@ for i, s in ipairs(scopes) do
     unseeded[#unseeded + 1] = i - 1
   end
 end
-if #unseeded > 0 then return answer(scopes, { 2, day_of(now), unpack(unseeded) }) end
+if #unseeded > 0 and mode ~= 'adopt' then return answer(scopes, { 2, day_of(now), unpack(unseeded) }) end
 
 local record = redis.call('GET', KEYS[1])
 if record then
@@ -105,7 +105,7 @@ if record then
 end
 
 local reserved = tokens
-for i, s in ipairs(scopes) do
+for i, s in ipairs(mode == 'adopt' and {} or scopes) do
   local fits, limit, wait = admits(s, limits[i], reserved)
   if not fits then return answer(scopes, { 0, i - 1, limit, wait, now }) end
   reserved = fits

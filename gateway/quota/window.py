@@ -10,23 +10,24 @@ from gateway.quota.base import WINDOW_S
 
 @dataclass(slots=True)
 class _Call:
+    """One call, or several known only as a number."""
+
     at: float
+    calls: int
     tokens: int
     settled: bool
 
 
 class SlidingWindow:
-    """`tokens` is everything in the window, `held` the part of it that is only reserved."""
+    """`calls` and `tokens` are everything in the window, `held` the tokens of it that are only reserved."""
 
-    __slots__ = ("_calls", "held", "tokens")
+    __slots__ = ("_calls", "calls", "held", "tokens")
 
     def __init__(self) -> None:
         self._calls: dict[str, _Call] = {}
+        self.calls = 0
         self.tokens = 0
         self.held = 0
-
-    def __len__(self) -> int:
-        return len(self._calls)
 
     def slide(self, now: float) -> None:
         gone = []
@@ -37,8 +38,9 @@ class SlidingWindow:
         for call_id in gone:
             self.remove(call_id)
 
-    def admit(self, call_id: str, tokens: int, now: float, *, settled: bool = False) -> None:
-        self._calls[call_id] = _Call(now, tokens, settled)
+    def admit(self, call_id: str, tokens: int, now: float, *, settled: bool = False, calls: int = 1) -> None:
+        self._calls[call_id] = _Call(now, calls, tokens, settled)
+        self.calls += calls
         self.tokens += tokens
         self.held += 0 if settled else tokens
 
@@ -51,6 +53,7 @@ class SlidingWindow:
 
     def remove(self, call_id: str) -> None:
         if (call := self._calls.pop(call_id, None)) is not None:
+            self.calls -= call.calls
             self.tokens -= call.tokens
             self.held -= 0 if call.settled else call.tokens
 
@@ -59,8 +62,9 @@ class SlidingWindow:
 
     def wait_for_calls(self, missing: int, now: float) -> float:
         """How long until `missing` calls have left."""
-        for rank, call in enumerate(self._calls.values(), 1):
-            if rank >= missing:
+        for call in self._calls.values():
+            missing -= call.calls
+            if missing <= 0:
                 return call.at + WINDOW_S - now
         return WINDOW_S
 
