@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 FAILURES_TO_EJECT = 5
 BASE_EJECTION_S = 30.0
 MAX_EJECTION_S = 300.0
+MAX_TARGETS = 10_000
+"""Clients may name models of their own where names pass through: the oldest trouble is forgotten."""
 
 
 @dataclass(slots=True)
@@ -47,12 +49,16 @@ class Breakers:
 
     def failed(self, key: str) -> None:
         state = self._states.setdefault(key, _State())
+        if state.probing_since is None and self.clock() < state.open_until:
+            return  # it was on its way when the target was ejected: no news
         state.failures += 1
         if state.probing_since is not None or state.failures >= FAILURES_TO_EJECT:
             state.ejections += 1
             state.open_until = self.clock() + min(BASE_EJECTION_S * state.ejections, MAX_EJECTION_S)
             state.probing_since = None
             state.failures = 0
+        if len(self._states) > MAX_TARGETS:
+            del self._states[next(iter(self._states))]
 
     def retry_after_s(self, key: str) -> float:
         """Seconds until the next probe may go; 0 where calls are allowed."""

@@ -195,6 +195,12 @@ class Meter:
     flags: set[str] = field(default_factory=set)
     target: "Target | None" = None
 
+    def forget(self) -> None:
+        """What came so far is nobody's answer: there is nothing to pay for."""
+        self.usage, self.first_byte_at = None, None
+        self.answered = self.complete = False
+        self.relayed, self.relayed_bytes, self.counted_tokens = [], 0, 0
+
 
 @dataclass(frozen=True, slots=True)
 class Target:

@@ -14,6 +14,8 @@ _AUTHORS = {
     "system": Author.SYSTEM, "developer": Author.SYSTEM, "user": Author.USER, "assistant": Author.ASSISTANT,
     "model": Author.ASSISTANT, "tool": Author.TOOL, "function": Author.TOOL,
 }  # fmt: skip
+_FROM_ELSEWHERE = ("tool_result", "document", "search_result")
+"""Parts of a user's message that the user did not write."""
 
 
 def turns(endpoint: Endpoint, body: Json) -> list[Turn]:
@@ -24,9 +26,13 @@ def turns(endpoint: Endpoint, body: Json) -> list[Turn]:
         case Endpoint.MESSAGES:
             return [*_of(Author.SYSTEM, body.get("system")), *_messages(body.get("messages"))]
         case Endpoint.RESPONSES:
-            return [*_of(Author.SYSTEM, body.get("instructions")), *_responses_input(body.get("input"))]
+            return [
+                *_of(Author.SYSTEM, body.get("instructions")),
+                *_variables(body.get("prompt")),
+                *_responses_input(body.get("input")),
+            ]
         case Endpoint.COMPLETIONS:
-            return list(_of(Author.USER, body.get("prompt")))
+            return [*_of(Author.USER, body.get("prompt")), *_of(Author.USER, body.get("suffix"))]
         case Endpoint.EMBEDDINGS | Endpoint.MODERATIONS:
             return list(_of(Author.USER, body.get("input")))
         case Endpoint.MODELS:
@@ -45,10 +51,14 @@ def _responses_input(given: Any) -> Iterator[Turn]:
     for item in given if isinstance(given, list) else ():
         if not isinstance(item, dict):
             continue
-        if "output" in item:  # function_call_output and its kin: what a tool said
-            yield from _of(Author.TOOL, item["output"])
-        else:
-            yield from _of(_author(item), item.get("content"))
+        yield from _of(_author(item), item.get("content"))
+        yield from _of(Author.TOOL, item.get("output"))  # function_call_output and its kin: what a tool said
+
+
+def _variables(prompt: Any) -> Iterator[Turn]:
+    """What is filled into a stored prompt."""
+    variables = prompt.get("variables") if isinstance(prompt, dict) else None
+    yield from _of(Author.USER, list(variables.values()) if isinstance(variables, dict) else None)
 
 
 def _author(message: Json) -> Author:
@@ -57,7 +67,8 @@ def _author(message: Json) -> Author:
 
 
 def _of(author: Author, content: Any) -> Iterator[Turn]:
-    """A string, a list of strings, or a list of parts with `text` (or a tool result's nested `content`)."""
+    """A string, a list of strings, or a list of parts with `text` (or a tool result's nested `content`, or a document,
+    whose `source` is text)."""
     if isinstance(content, str):
         if content:
             yield Turn(author, content)
@@ -66,6 +77,10 @@ def _of(author: Author, content: Any) -> Iterator[Turn]:
             if isinstance(part, str):
                 yield from _of(author, part)
             elif isinstance(part, dict):
-                whose = Author.TOOL if part.get("type") == "tool_result" else author
+                whose = Author.TOOL if part.get("type") in _FROM_ELSEWHERE else author
+                source = part.get("source")
                 yield from _of(whose, part.get("text"))
                 yield from _of(whose, part.get("content"))
+                if isinstance(source, dict) and source.get("type") in ("text", "content"):
+                    yield from _of(whose, source.get("data"))
+                    yield from _of(whose, source.get("content"))

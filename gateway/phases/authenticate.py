@@ -5,8 +5,10 @@ from datetime import datetime
 
 from gateway.errors import InvalidApiKey, Overloaded, UserBlocked
 from gateway.exchange import Principal
-from gateway.tokens.base import TokensUnavailable, digest, is_well_formed
+from gateway.tokens.base import LENGTH, PREFIX, TokensUnavailable, digest, is_well_formed
 from gateway.tokens.cached import CachedTokenStore
+
+_MALFORMED = f"This is not a Guardflow API key: those start with '{PREFIX}' and are {LENGTH} characters long."
 
 
 async def authenticate(headers: Mapping[str, str], tokens: CachedTokenStore, now: datetime) -> Principal:
@@ -14,6 +16,8 @@ async def authenticate(headers: Mapping[str, str], tokens: CachedTokenStore, now
     token = credential(headers)
     if not token:
         raise InvalidApiKey("No API key was given. Send one as 'Authorization: Bearer gf_…'.")
+    if not token.isascii():
+        raise InvalidApiKey(_MALFORMED)
     key = digest(token)
     who = tokens.peek(key)
     if who is None:
@@ -37,7 +41,7 @@ def credential(headers: Mapping[str, str]) -> str | None:
 
 async def _look_up(token: str, key: bytes, tokens: CachedTokenStore) -> Principal | None:
     if not is_well_formed(token):  # a made-up key costs no look-up
-        raise InvalidApiKey("This is not a Guardflow API key: those start with 'gf_' and are 41 characters long.")
+        raise InvalidApiKey(_MALFORMED)
     try:
         return await tokens.find(key)
     except TokensUnavailable as error:

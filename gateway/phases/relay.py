@@ -12,11 +12,18 @@ from dataclasses import dataclass
 import orjson
 
 from gateway.downstream import Downstream
-from gateway.errors import Overloaded, Refusal, UpstreamError, UpstreamTimeout
+from gateway.errors import ClientGone, Overloaded, Refusal, UpstreamError, UpstreamTimeout
 from gateway.exchange import Inbound, Meter, ModelCall, Target
 from gateway.headers import served_by
 from gateway.phases.stream import StreamRelay
-from gateway.providers.base import ConnectFailed, ReplyTooLarge, UpstreamCut, UpstreamReply, UpstreamSilent
+from gateway.providers.base import (
+    ConnectFailed,
+    ReplyTooLarge,
+    UpstreamCut,
+    UpstreamFailed,
+    UpstreamReply,
+    UpstreamSilent,
+)
 from gateway.retry import backoff_s, counts_as_failure, is_retryable
 from gateway.services import Connection, Routing, Services
 
@@ -40,54 +47,68 @@ class Relay:
         self.s.retry_budget.active += 1
         try:
             async with asyncio.timeout(self.routing.defaults.timeout_s):
-                await self._first_attempt(targets)
+                await self._try(targets)
         except TimeoutError as error:
+            self._charge_nothing_unseen()
             raise UpstreamTimeout("The model's provider took too long.") from error
+        except ClientGone:
+            raise
+        except Refusal:
+            self._charge_nothing_unseen()
+            raise
         finally:
             self.s.retry_budget.active -= 1
 
-    async def _first_attempt(self, targets: Sequence[Target]) -> None:
-        target = self._next(targets, -1)
-        try:
-            await self._attempt(targets[target])
-        except Refusal as refusal:
-            await self._try_again(targets, target, refusal)
+    def _charge_nothing_unseen(self) -> None:
+        """A refused call costs nothing, however far the upstream had come with it."""
+        if not self.down.committed:
+            self.meter.forget()
 
-    async def _try_again(self, targets: Sequence[Target], failed: int, refusal: Refusal) -> None:
-        attempts = max(len(targets), 1 + self.routing.defaults.retries)
-        for attempt in range(1, attempts):
-            fresh = attempt < len(targets)
-            if self.down.committed or not is_retryable(refusal, elsewhere=fresh):
+    async def _try(self, targets: Sequence[Target]) -> None:
+        first = self._next(targets, -1, {})
+        if first is None:
+            wait_s = min(self.s.breakers.retry_after_s(target.key) for target in targets)
+            raise Overloaded("Every provider of this model is failing at the moment.", retry_after_s=max(1.0, wait_s))
+        try:
+            await self._attempt(targets[first])
+        except Refusal as refusal:
+            await self._try_again(targets, first, refusal)
+
+    async def _try_again(self, targets: Sequence[Target], last: int, refusal: Refusal) -> None:
+        failed = {last: refusal}
+        for attempt in range(1, max(len(targets), 1 + self.routing.defaults.retries)):
+            if self.down.committed or not is_retryable(refusal, elsewhere=True):
                 raise refusal
-            target = self._next(targets, failed, refusal)
-            wait_s = 0.0 if fresh and target != failed else backoff_s(attempt, refusal, self.s.rng)
+            at = self._next(targets, last, failed)
+            if at is None:
+                raise refusal
+            wait_s = backoff_s(attempt, failed[at], self.s.rng) if at in failed else 0.0
             if wait_s > self.routing.defaults.retry_after_max_s or not self.s.retry_budget.take():
                 raise refusal
             try:
                 await self.s.sleep(wait_s)
-                await self._attempt(targets[target])
+                await self._attempt(targets[at])
                 return
             except Refusal as another:
-                refusal, failed = another, target
+                refusal = failed[at] = another
+                last = at
             finally:
                 self.s.retry_budget.release()
         raise refusal
 
-    def _next(self, targets: Sequence[Target], after: int, refusal: Refusal | None = None) -> int:
-        """The next target in turn that no breaker holds back. With none left: the last refusal, or Overloaded."""
-        breakers = self.s.breakers
+    def _next(self, targets: Sequence[Target], after: int, failed: Mapping[int, Refusal]) -> int | None:
+        """The next target in turn that no breaker holds back and that did not fail for good."""
         for step in range(1, len(targets) + 1):
             index = (after + step) % len(targets)
-            if breakers.allows(targets[index].key):
+            before = failed.get(index)
+            if (before is None or is_retryable(before, elsewhere=False)) and self.s.breakers.allows(targets[index].key):
                 return index
-        if refusal is not None:
-            raise refusal
-        wait_s = min(breakers.retry_after_s(target.key) for target in targets)
-        raise Overloaded("Every provider of this model is failing at the moment.", retry_after_s=max(1.0, wait_s))
+        return None
 
     async def _attempt(self, target: Target) -> None:
         meter, breakers, began = self.meter, self.s.breakers, time.perf_counter()
-        meter.target, meter.answered, meter.usage = target, False, None
+        meter.forget()
+        meter.target = target
         meter.attempts += 1
         breakers.begin(target.key)
         try:
@@ -96,6 +117,8 @@ class Relay:
             if counts_as_failure(refusal):
                 breakers.failed(target.key)
                 self.s.metrics.upstream_error(target.provider, refusal.code)
+            else:  # it answers, if not as one would wish: a probe has its outcome
+                breakers.succeeded(target.key)
             raise
         finally:
             meter.upstream_s += time.perf_counter() - began
@@ -121,11 +144,10 @@ class Relay:
     async def _pass_on(self, target: Target, connection: Connection, reply: UpstreamReply) -> None:
         provider, defaults = connection.provider, self.routing.defaults
         if not 200 <= reply.status < 300:
-            body = await reply.read(MAX_ERROR_BYTES, defaults.idle_timeout_s)
-            raise provider.error(reply.status, reply.headers, body)
+            raise provider.error(reply.status, reply.headers, await self._error_body(reply))
         self.meter.answered = True
         headers = served_by(self.headers, target.key, reply.headers)
-        if self.call.stream and reply.headers.get("content-type", "").startswith("text/event-stream"):
+        if self.call.stream and reply.headers.get("content-type", "").lower().startswith("text/event-stream"):
             stream = StreamRelay(self.call, provider, self.down, self.meter, headers)
             await stream.run(reply, defaults.idle_timeout_s)
             return
@@ -134,8 +156,13 @@ class Relay:
         try:
             said = orjson.loads(body)
         except orjson.JSONDecodeError as error:
-            self.meter.answered = False
             raise UpstreamError("The model's provider answered with something that is not JSON.") from error
         self.meter.relayed, self.meter.relayed_bytes = [body], len(body)
         self.meter.usage, self.meter.complete = provider.usage(self.call.endpoint, said), True
         self.down.answer(reply.status, {**headers, "content-type": "application/json"}, body)
+
+    async def _error_body(self, reply: UpstreamReply) -> bytes:
+        try:
+            return await reply.read(MAX_ERROR_BYTES, self.routing.defaults.idle_timeout_s)
+        except UpstreamFailed:
+            return b""  # the status says enough

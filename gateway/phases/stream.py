@@ -5,19 +5,23 @@ client didn't ask for is taken out; the terminal event waits until the request i
 saying so is an error, never an answer.
 """
 
+import asyncio
 import time
 from collections.abc import Mapping
 
 from gateway.count import count_reply
 from gateway.downstream import Downstream
-from gateway.errors import UpstreamError
+from gateway.errors import Refusal, UpstreamError
 from gateway.exchange import Endpoint, Meter, ModelCall
-from gateway.providers.base import Provider, UpstreamReply
+from gateway.providers.base import Provider, UpstreamFailed, UpstreamReply
 from gateway.providers.usage import merge
 from gateway.wire.sse import EventSplitter, EventTooLarge, data_of
 
 FOLD_BYTES = 64 * 1024
 """Relayed bytes kept for our own count. Past that they are counted and dropped: memory per stream stays bounded."""
+
+LINGER_S = 0.5
+"""How long an upstream may keep the connection busy after its last event, while the client waits for that event."""
 
 _ENDS_WITH_DONE = (Endpoint.CHAT, Endpoint.COMPLETIONS)
 _DONE = b"data: [DONE]\n\n"
@@ -34,40 +38,84 @@ class StreamRelay:
         self._headers = {**headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
         self._splitter = EventSplitter()
         self._unsent: list[bytes] = []
-        self._held: list[bytes] = []
+        self._last_event = b""
         self._finished = False
+        self._error: Refusal | None = None
+        self._patience = asyncio.timeout(None)
 
     async def run(self, reply: UpstreamReply, idle_timeout_s: float) -> None:
         """Pass the whole stream on. Raises UpstreamError when it is cut, broken or says that it failed."""
         try:
-            await reply.pump(self._feed, self._drained, idle_timeout_s)
-            if rest := self._splitter.rest:  # the last event came without its blank line
-                self._unsent += self._events([rest.rstrip(b"\r\n") + b"\n\n"])
+            async with self._patience:
+                await reply.pump(self._feed, self._drained, idle_timeout_s)
         except EventTooLarge as error:
             raise UpstreamError("The model's provider sent an event that is too large.") from error
+        except (UpstreamFailed, TimeoutError):
+            if not self._last_event:  # after that, nothing is missing
+                raise
+        self._take_rest()
         if not self._finished:
             raise UpstreamError("The model's provider broke off its answer.")
         self._meter.complete = True
         if self._unsent or not self._down.committed:
             await self._drained()
-        if not self._held and self._call.endpoint in _ENDS_WITH_DONE:
-            self._held.append(_DONE)
-        self._down.hold(b"".join(self._held))
+        done = _DONE if self._call.endpoint in _ENDS_WITH_DONE else b""
+        self._down.hold(self._last_event or done)
 
     def _feed(self, piece: bytes) -> bool:
         """Called for each piece as it comes in; True asks for a pause until `_drained` returns."""
+        if self._last_event:
+            return False
         if self._meter.first_byte_at is None:
             self._meter.first_byte_at = time.perf_counter()
-        if not self._held and self._splitter.whole(piece) and not self._provider.matters(piece):
-            events = [piece]
-        else:
-            events = self._events(self._splitter.feed(piece))
+        if self._splitter.whole(piece) and not self._provider.matters(piece):
+            return self._pass_on([piece])
+        congested = self._take(self._splitter.feed(piece))
+        if self._last_event:
+            self._patience.reschedule(asyncio.get_running_loop().time() + LINGER_S)
+        return congested
+
+    def _take_rest(self) -> None:
+        """The last event may come without its blank line."""
+        if (rest := self._splitter.rest) and not self._last_event:
+            self._take([rest.rstrip(b"\r\n") + b"\n\n"])
+
+    def _take(self, events: list[bytes]) -> bool:
+        """Pass on what is the client's, up to the event that ends the stream or fails it."""
+        forwarded = []
         for event in events:
-            self._note(event)
-        if not self._down.committed:
-            self._unsent += events
-            return bool(events)
-        return self._down.send(events[0] if len(events) == 1 else b"".join(events)) if events else False
+            if self._is_for_the_client(event):
+                forwarded.append(event)
+            if self._last_event or self._error is not None:
+                break
+        congested = self._pass_on(forwarded)
+        if self._error is not None:
+            raise self._error
+        return congested
+
+    def _is_for_the_client(self, event: bytes) -> bool:
+        data = data_of(event) if self._provider.matters(event) else b""
+        if not data:  # plain content, or a comment
+            return True
+        judged = self._provider.event(self._call, data)
+        if judged.usage is not None:
+            self._meter.usage = merge(self._meter.usage, judged.usage)
+        self._error = judged.error
+        self._finished = self._finished or judged.finish
+        if judged.terminal:
+            self._last_event = event
+            return False
+        return judged.forward and judged.error is None
+
+    def _pass_on(self, events: list[bytes]) -> bool:
+        if not events:
+            return False
+        data = events[0] if len(events) == 1 else b"".join(events)
+        self._note(data)
+        if self._down.committed:
+            return self._down.send(data)
+        self._unsent.append(data)
+        return True
 
     async def _drained(self) -> None:
         if not self._down.committed:
@@ -77,32 +125,10 @@ class StreamRelay:
             self._down.send(unsent)
         await self._down.drained()
 
-    def _events(self, events: list[bytes]) -> list[bytes]:
-        """The events to forward now."""
-        return [event for event in events if self._forwarded(event)]
-
-    def _forwarded(self, event: bytes) -> bool:
-        if self._held:
-            self._held.append(event)
-            return False
-        data = data_of(event) if self._provider.matters(event) else b""
-        if not data:  # plain content, or a comment
-            return True
-        judged = self._provider.event(self._call, data)
-        if judged.usage is not None:
-            self._meter.usage = merge(self._meter.usage, judged.usage)
-        if judged.error is not None:
-            raise judged.error
-        self._finished = self._finished or judged.finish
-        if judged.terminal:
-            self._held.append(event)
-            return False
-        return judged.forward
-
-    def _note(self, event: bytes) -> None:
+    def _note(self, data: bytes) -> None:
         meter = self._meter
-        meter.relayed.append(event)
-        meter.relayed_bytes += len(event)
+        meter.relayed.append(data)
+        meter.relayed_bytes += len(data)
         if meter.relayed_bytes > FOLD_BYTES:
             meter.counted_tokens += count_reply(b"".join(meter.relayed))
             meter.relayed.clear()

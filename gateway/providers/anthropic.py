@@ -66,7 +66,9 @@ def _usage(message: Any) -> Usage | None:
 def _output_usage(said: dict[str, Any]) -> Usage | None:
     """`message_delta` always counts the output so far, and the input only sometimes."""
     counted = said.get("usage")
-    return usage.read({"input_tokens": 0, **counted}, _INPUT, "output_tokens") if isinstance(counted, dict) else None
+    if not isinstance(counted, dict):
+        return None
+    return usage.read({**counted, "input_tokens": counted.get("input_tokens") or 0}, _INPUT, "output_tokens")
 
 
 def _stream_error(error: Any) -> Refusal:

@@ -53,12 +53,12 @@ class OpenAIProvider:
             return _responses_event(said)
         if said.get("error"):
             return StreamEvent(forward=False, error=_stream_error(said["error"]))
-        choices = said.get("choices") or ()
-        counted = _usage(said)
+        choices = said.get("choices")
         return StreamEvent(
-            forward=bool(choices) or counted is None or call.wants_usage,
-            finish=any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices),
-            usage=counted,
+            forward=bool(choices) or not said.get("usage") or call.wants_usage,
+            finish=isinstance(choices, list)
+            and any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices),
+            usage=_usage(said),
         )
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:

@@ -4,11 +4,12 @@
 else is the upstream's own trouble: those are a 502, with no word of what the upstream said about our account.
 """
 
+import math
 import re
 import time
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeGuard
 
 import orjson
 
@@ -17,7 +18,9 @@ from gateway.errors import Refusal, UpstreamDenied, UpstreamError, UpstreamRejec
 _FOR_THE_CLIENT = {400, 404, 413, 422, 429}
 _PASSING = {408, 409, 425}
 _SECRET = re.compile(r"(sk-|gf_|AIza|xai-|gsk_|Bearer\s+)[A-Za-z0-9_\-*.]{6,}|(?<=://)[^/\s@]+:[^/\s@]+@")
+_CODE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MAX_MESSAGE = 2_000
+_MAX_WAIT_S = 86_400.0
 
 
 def rejection(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
@@ -34,8 +37,8 @@ def rejection(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     return UpstreamRejected(
         redact(message) if isinstance(message, str) and message else f"The model's provider answered {status}.",
         status=status,
-        kind=kind if isinstance(kind, str) else None,
-        code=code if isinstance(code, str) else default,
+        kind=kind if _is_code(kind) else None,
+        code=code if _is_code(code) else default,
         param=param if isinstance(param, str) else None,
         retry_after_s=wait,
     )
@@ -50,14 +53,23 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None without or unreadable."""
     try:
         if (milliseconds := headers.get("retry-after-ms")) is not None:
-            return max(0.0, float(milliseconds) / 1000)
+            return _bounded(float(milliseconds) / 1000)
         if (value := headers.get("retry-after")) is None:
             return None
         if value.replace(".", "", 1).isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    except (ValueError, TypeError):
+            return _bounded(float(value))
+        return _bounded(parsedate_to_datetime(value).timestamp() - time.time())
+    except (ValueError, TypeError, OverflowError):
         return None
+
+
+def _bounded(seconds: float) -> float | None:
+    return None if math.isnan(seconds) else min(max(0.0, seconds), _MAX_WAIT_S)
+
+
+def _is_code(value: Any) -> TypeGuard[str]:
+    """Codes become rows and the labels of metrics: no prose, no control characters."""
+    return isinstance(value, str) and _CODE.fullmatch(value) is not None
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from gateway.exchange import Usage
 
 def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
     """The counts under the keys given; several `prompt` keys add up. The first must be there, the rest may."""
-    if not isinstance(usage, dict) or prompt[0] not in usage:
+    if not isinstance(usage, dict) or usage.get(prompt[0]) is None:
         return None
     counts = [usage.get(key) or 0 for key in (*prompt, completion)]
     if not all(_is_count(count) for count in counts):
