@@ -5,13 +5,15 @@ from collections.abc import Mapping
 from gateway.errors import Refusal
 from gateway.exchange import Dialect, Exchange
 
+SERVER = "guardflow"
+"""Without it aiohttp would name its version and Python's."""
 _FROM_UPSTREAM = ("openai-processing-ms", "openai-version")
 
 
 def reply_headers(ex: Exchange) -> dict[str, str]:
     """Request id, limits, intent and, when asked for by `x-guardflow-debug: 1`, our own phases' times."""
     inbound, grant = ex.inbound, ex.grant
-    headers = {"x-request-id": inbound.request_id}
+    headers = {"x-request-id": inbound.request_id, "server": SERVER}
     if inbound.dialect is Dialect.ANTHROPIC:
         headers["request-id"] = inbound.request_id
     if ex.verdict is not None:

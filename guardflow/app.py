@@ -41,7 +41,7 @@ from gateway.tokens.postgres import PostgresTokenStore, PrincipalPush, TokenUse
 from gateway.wire.http import HttpEdge
 from gateway.wire.redis import RedisPipe
 from guardflow.discovery import discover
-from guardflow.ops import add_health, add_metrics, json_errors
+from guardflow.ops import add_health, add_metrics, json_errors, sign
 from guardflow.routing import Connections, make_routing
 from guardflow.settings import Settings, process_environ
 
@@ -144,6 +144,7 @@ class Gateway:
         """Everything but the data plane, which `edge` takes before routing; the admin app too, unless it has a port
         of its own."""
         app = web.Application(middlewares=[json_errors])
+        app.on_response_prepare.append(sign)
         deps = self._admin_deps()
         add_health(app, self.health)
         if self.settings.metrics_port is None:
@@ -155,6 +156,7 @@ class Gateway:
 
     def admin_app(self) -> web.Application:
         app = web.Application(middlewares=[json_errors])
+        app.on_response_prepare.append(sign)
         deps = self._admin_deps()
         add_routes(app, deps)
         app.add_subapp("/api/v1/admin", make_admin_app(deps))

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from gateway.errors import MethodNotAllowed, NoSuchRoute, Refusal, render
 from gateway.exchange import Dialect
+from gateway.headers import SERVER
 from gateway.health import Health
 from gateway.metrics import MetricsFiles
 from gateway.wire.http import new_id
@@ -32,6 +33,11 @@ def add_metrics(app: web.Application, metrics: MetricsFiles, update: Callable[[]
         return web.Response(body=metrics.exposition(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     app.router.add_get("/metrics", exposition)
+
+
+async def sign(_: web.Request, response: web.StreamResponse) -> None:
+    """An `on_response_prepare` signal: nobody needs to know what we are made of."""
+    response.headers["server"] = SERVER
 
 
 @web.middleware
