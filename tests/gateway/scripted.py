@@ -39,6 +39,10 @@ Step = bytes | Exception | Pause | tuple[bytes, Exception]
 """A piece of the body, a fault, a wait, or a piece with a fault right behind it, before the reader could begin."""
 
 
+async def for_ever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
 class ScriptedReply:
     """Plays its steps to whoever reads, at the reader's pace."""
 

@@ -19,7 +19,7 @@ from gateway.providers.base import UpstreamCut, UpstreamSilent
 from gateway.providers.echo import EchoProvider
 from gateway.providers.openai import OpenAIProvider
 from gateway.wire.sse import MAX_EVENT_BYTES
-from tests.gateway.scripted import ListDownstream, ScriptedReply, Step, make_call
+from tests.gateway.scripted import ListDownstream, ScriptedReply, Step, for_ever, make_call
 
 CHUNK = b'data: {"id":"c","object":"chat.completion.chunk","model":"m","choices":[{"index":0,"delta":%b,'
 ROLE = CHUNK % b'{"role":"assistant","content":""}' + b'"finish_reason":null}],"usage":null}\n\n'
@@ -196,7 +196,7 @@ async def test_a_fault_after_the_last_event_takes_nothing_away(fault: Exception)
 
 async def test_an_upstream_that_lingers_after_its_last_event_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "LINGER_S", 0.01)
-    relayed = await relay(word("a"), STOP, DONE, asyncio.Event().wait)
+    relayed = await relay(word("a"), STOP, DONE, for_ever)
     assert relayed.down.tail == DONE
     assert relayed.meter.complete
 
@@ -232,7 +232,7 @@ async def test_a_stream_that_just_ends_is_an_error() -> None:
 
 
 async def test_a_stream_that_falls_silent_is_an_error() -> None:
-    await fails(ROLE, asyncio.Event().wait)
+    await fails(ROLE, for_ever)
 
 
 @pytest.mark.parametrize("together", [True, False])
