@@ -182,6 +182,7 @@ class RedisPipe:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
+            await asyncio.sleep(0)  # the transport lets go of its socket in the next turn
         self._why = "closed"
 
     def call(self, *args: Arg) -> "asyncio.Future[Any]":
