@@ -63,6 +63,8 @@ def _preparation(death_signal: signal.Signals, *, unprivileged: bool) -> Callabl
     owner = unprivileged_owner() if unprivileged else None
 
     def prepare() -> None:
+        # A reload that comes before the child is ready for it must not end it.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if owner is not None:
             _become(*owner)
         if _LIBC is not None:

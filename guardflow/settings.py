@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from guardflow.failure import Failure
 
@@ -54,7 +54,7 @@ def _comma_separated(value: object) -> object:
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 BaseUrl = Annotated[str, BeforeValidator(_http)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated), PlainSerializer(",".join)]
+Names = Annotated[tuple[str, ...], BeforeValidator(_comma_separated)]
 
 
 def _setting(default: Any, says: str, *, unset: str | None = None) -> Any:
@@ -70,7 +70,7 @@ class Settings(BaseModel):
     environment: Literal["development", "production"] = _setting(
         "development", "`production` refuses every unsafe start, saying what to mend."
     )
-    debug: bool = _setting(False, "Tracebacks in the log of refused calls, asyncio's own checks. Never in production.")
+    debug: bool = _setting(False, "`LOG_LEVEL` is `DEBUG` unless it is set. Never in production.")
 
     api_host: str = _setting("127.0.0.1", "The address to listen on; `0.0.0.0` is every one.")
     api_port: Port = _setting(8000, "The port of the API; 0 takes any free one.")
@@ -117,16 +117,22 @@ class Settings(BaseModel):
         None, "The file of providers, models, limits and policies.", unset="`guardflow.yaml` here, if there is one"
     )
 
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = _setting("INFO", "The least that is logged.")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(str.upper)] = _setting(
+        "INFO", "The least that is logged."
+    )
     log_format: Literal["console", "json"] = _setting("console", "How the process's own log looks.")
     log_content: Literal["none", "redacted", "full"] = _setting("none", "How much of prompts and answers is stored.")
     retention_days: Annotated[int, Field(ge=1)] = _setting(183, "Days that request logs are kept.")
 
-    worker_index: int = Field(0, exclude=True)  # which worker this process is: set by the supervisor, not by people
+    worker_index: int = 0  # which worker this process is: set by the supervisor, not by people
 
     def environ(self) -> dict[str, str]:
         """The settings as environment variables, the unset ones empty: what a worker is started with."""
-        return {name.upper(): _text(value) for name, value in self.model_dump().items()}
+        return {
+            name.upper(): as_text(getattr(self, name))
+            for name, field in type(self).model_fields.items()
+            if field.description
+        }
 
     def config_file(self) -> Path | None:
         """The configuration file to read, if any."""
@@ -159,9 +165,9 @@ def load(environ: Mapping[str, str], env_file: Path | None = None, *, safe: bool
         if alias in given:
             given.setdefault(name, given[alias])
     values = {field: given[field.upper()] for field in Settings.model_fields if field.upper() in given}
-    if "log_level" in values:
-        values["log_level"] = values["log_level"].upper()
     settings, invalid = _validate(values)
+    if settings.debug and "log_level" not in values:
+        settings = settings.model_copy(update={"log_level": "DEBUG"})
     unsafe = faults_of(settings) if safe else []
     faults += [*invalid.values(), *(fault for fault in unsafe if fault.split(maxsplit=1)[0] not in invalid)]
     if faults:
@@ -213,7 +219,8 @@ def _contradictions(given: Mapping[str, str]) -> Iterable[str]:
             yield f"{alias} and {name} are two names of one setting and differ; keep {name}"
 
 
-def _text(value: object) -> str:
+def as_text(value: object) -> str:
+    """A value as it is written in the environment."""
     match value:
         case None:
             return ""
@@ -221,5 +228,7 @@ def _text(value: object) -> str:
             return value.get_secret_value()
         case bool():
             return str(value).lower()
+        case tuple():
+            return ",".join(value)
         case _:
             return str(value)

@@ -84,7 +84,9 @@ def ensure_schema(url: str, *, ours: bool) -> None:
     if current is not None and current >= head:
         return
     if ours:
+        logging.getLogger("alembic").setLevel(logging.WARNING)
         migrations.upgrade(url)
+        logger.info("the schema went from %s to %s", current or "nothing", head)
         return
     found = f"at revision {current}" if current else "empty"
     raise SchemaError(f"the database is {found} and this release needs {head}; run `guardflow db upgrade`")

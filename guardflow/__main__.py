@@ -1,0 +1,5 @@
+"""`python -m guardflow` is `guardflow`."""
+
+from guardflow.cli import main
+
+main()
