@@ -52,7 +52,7 @@ def endpoint(route: Route, deps: AdminDeps) -> Endpoint:
         result = await route.handler(call, **given)
         if result is None:
             return web.Response(status=route.status)
-        return _json(result.model_dump_json(exclude_unset=True).encode(), route.status)
+        return _json(result.model_dump_json(exclude_unset=True, by_alias=True).encode(), route.status)
 
     async def guarded(request: web.Request) -> web.StreamResponse:
         return await answered(request, answer)

@@ -100,7 +100,7 @@ def _schemas(routes: Iterable[Route]) -> tuple[dict[type[BaseModel], Json], Json
     """A reference for each model, bodies as they are sent and replies as they are given, and what they refer to."""
     wanted: dict[type[BaseModel], Any] = {}
     for route in routes:
-        wanted |= {model: "validation" for model in (route.takes, route.query) if model is not None}
+        wanted |= {route.takes: "validation"} if route.takes is not None else {}
         wanted |= {route.gives: "serialization"} if route.gives is not None else {}
     refs, defs = models_json_schema(list(wanted.items()), ref_template=_REF)
     return {model: refs[model, mode] for model, mode in wanted.items()}, defs.get("$defs", {})
@@ -139,9 +139,9 @@ def _parameters(route: Route) -> list[Json]:
 def _inline(shape: Json, definitions: Json) -> Json:
     """A parameter's schema by itself, without the null that a URL cannot say."""
     choices = [choice for choice in shape.get("anyOf", [shape]) if choice.get("type") != "null"]
-    schema = dict(choices[0])
-    if "$ref" in schema:
-        schema = {**schema, **definitions[schema.pop("$ref").rpartition("/")[2]]}
+    schema = {name: said for name, said in choices[0].items() if name != "$ref"}
+    if "$ref" in choices[0]:
+        schema |= definitions[choices[0]["$ref"].rpartition("/")[2]]
     return schema if shape.get("default") is None else {**schema, "default": shape["default"]}
 
 

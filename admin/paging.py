@@ -38,7 +38,8 @@ def make_page(rows: Sequence[T], limit: int, key: Callable[[T], tuple[Any, ...]]
 
 
 def encode(*key: int | datetime | UUID) -> str:
-    return base64.urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
+    """Opaque to clients. The driver's UUIDs are a class of their own, hence the `default`."""
+    return base64.urlsafe_b64encode(orjson.dumps(key, default=str)).rstrip(b"=").decode()
 
 
 def decode(cursor: str | None, *kinds: type[Any]) -> tuple[Any, ...] | None:

@@ -64,7 +64,8 @@ Password = Annotated[str, StringConstraints(min_length=1, max_length=1024), Afte
 Count = Annotated[int, Field(ge=0, le=LIMIT_MAX)]
 Id = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
 Names = Annotated[list[Name], Field(max_length=500)]
-Moment = Annotated[datetime, BeforeValidator(_unspaced), AfterValidator(_utc)]
+Moment = Annotated[datetime, AfterValidator(_utc)]
+QueryMoment = Annotated[datetime, BeforeValidator(_unspaced), AfterValidator(_utc)]
 
 
 class LimitsBody(Body):

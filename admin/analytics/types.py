@@ -6,7 +6,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from admin.paging import Limit
-from admin.schema import Id, Moment, Noun, Query, Text
+from admin.schema import Id, Noun, Query, QueryMoment, Text
 
 
 class GroupBy(StrEnum):
@@ -22,8 +22,8 @@ class UsageQuery(Query):
     """Without `from`: the last 30 days, or 48 hours by hour. Groups that are no times come largest first."""
 
     group_by: GroupBy = GroupBy.DAY
-    since: Moment | None = Field(default=None, alias="from")
-    until: Moment | None = Field(default=None, alias="to")
+    since: QueryMoment | None = Field(default=None, alias="from")
+    until: QueryMoment | None = Field(default=None, alias="to")
     user_id: Id | None = None
     token_id: Id | None = None
     task_id: Id | None = None

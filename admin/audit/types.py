@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from admin.paging import PageQuery
-from admin.schema import Id, Moment, Noun, Text
+from admin.schema import Id, Noun, QueryMoment, Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +42,5 @@ class AuditQuery(PageQuery):
     action: Text | None = None
     object_type: Text | None = None
     object_id: Text | None = None
-    since: Moment | None = Field(default=None, alias="from")
-    until: Moment | None = Field(default=None, alias="to")
+    since: QueryMoment | None = Field(default=None, alias="from")
+    until: QueryMoment | None = Field(default=None, alias="to")

@@ -37,9 +37,10 @@ def refuse_weak(password: str, email: str, min_length: int) -> None:
 
 
 class Passwords:
-    """Hashes and checks with at most AT_ONCE threads; more than WAITING_MAX waiting are refused."""
+    """Hashes and checks with at most AT_ONCE threads; more than `waiting_max` waiting are refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting_max: int = WAITING_MAX) -> None:
+        self._waiting_max = waiting_max
         self._turns = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._nobodys = hash_password("nobody has this password")
@@ -56,7 +57,7 @@ class Passwords:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= WAITING_MAX:
+        if self._waiting >= self._waiting_max:
             raise Overloaded("Too many people are signing in. Try again soon.", retry_after_s=5)
         self._waiting += 1
         try:

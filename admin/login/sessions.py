@@ -12,9 +12,11 @@ from uuid import UUID, uuid4
 import jwt
 
 from admin.errors import Unauthorized
+from admin.schema import BIGINT_MAX
 
 ALGORITHMS = ("HS256", "HS384", "HS512")
 LEEWAY_S = 5
+_VERSION_MAX = 2**31 - 1
 _REQUIRED = ["exp", "iat", "iss", "aud", "jti", "sub"]
 _FOREIGN_KEYS = {"jku", "jwk", "x5u", "x5c", "kid"}
 """Headers by which a forged token would bring its own key."""
@@ -76,11 +78,18 @@ def read(settings: JwtSettings, token: str) -> Claims:
             leeway=LEEWAY_S,
             options={"require": _REQUIRED},
         )
-        return Claims(int(payload["sub"]), UUID(payload["sid"]), int(payload["ver"]))
+        return Claims(_number(payload["sub"], BIGINT_MAX), UUID(payload["sid"]), _number(payload["ver"], _VERSION_MAX))
     except jwt.ExpiredSignatureError as error:
         raise Unauthorized("The session has expired. Sign in again.") from error
     except (jwt.PyJWTError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise Unauthorized("The session token is not valid.") from error
+
+
+def _number(claim: str | int, most: int) -> int:
+    number = int(claim)
+    if not 0 <= number <= most:  # what no column can hold would be an error of the database
+        raise ValueError("out of range")
+    return number
 
 
 def looks_like_session(token: str) -> bool:

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from admin.paging import PageQuery
-from admin.schema import Id, Moment, Noun, Text
+from admin.schema import Id, Noun, QueryMoment, Text
 
 
 class LogRow(Noun):
@@ -45,5 +45,5 @@ class LogQuery(PageQuery):
     intent: Text | None = None
     request_id: Text | None = None
     min_misuse: Annotated[float, Field(ge=0, le=1)] | None = None
-    since: Moment | None = Field(default=None, alias="from")
-    until: Moment | None = Field(default=None, alias="to")
+    since: QueryMoment | None = Field(default=None, alias="from")
+    until: QueryMoment | None = Field(default=None, alias="to")

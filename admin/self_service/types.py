@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 from pydantic import Field
 
-from admin.schema import Moment, Noun, Query
+from admin.schema import Noun, Query, QueryMoment
 
 
 class UsageStats(Noun):
@@ -44,8 +44,8 @@ class Profile(Noun):
 class OwnUsageQuery(Query):
     """Without `from`: the last 30 days."""
 
-    since: Moment | None = Field(default=None, alias="from")
-    until: Moment | None = Field(default=None, alias="to")
+    since: QueryMoment | None = Field(default=None, alias="from")
+    until: QueryMoment | None = Field(default=None, alias="to")
 
 
 class DayUsage(Noun):

@@ -21,7 +21,7 @@ from gateway.quota.memory import MemoryQuotaStore
 from gateway.tokens.cached import CachedTokenStore
 from gateway.tokens.postgres import PostgresTokenStore
 
-SECRET = "a secret of more than thirty-two bytes for tests"
+SECRET = "a secret for tests of more bytes than the sixty-four that HS512 wants"
 PASSWORD = "correct horse battery"
 HASHED = hash_password(PASSWORD)
 DEFAULTS = Limits(rpm=600, daily_tokens=1_000_000)
