@@ -51,7 +51,7 @@ class _Caller(asyncio.Protocol):
         self._requests, self._until, self._left, self._outcome = requests, until, most, outcome
         self._parser = httptools.HttpResponseParser(self)
         self._sent_at = self._first_at = 0.0
-        self._answered = False
+        self._answered, self._kept = False, True
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -79,6 +79,9 @@ class _Caller(asyncio.Protocol):
             self._first_at = time.perf_counter()
         self._outcome.events += piece.count(b"\ndata: ") + piece.startswith(b"data: ")
 
+    def on_headers_complete(self) -> None:
+        self._kept = self._parser.should_keep_alive()
+
     def on_message_complete(self) -> None:
         self._answered = True
 
@@ -94,8 +97,9 @@ class _Caller(asyncio.Protocol):
 
     def _ask(self) -> None:
         now = time.perf_counter()
-        told_to_close = self._answered and not self._parser.should_keep_alive()
-        if now >= self._until or self._left == 0 or told_to_close:
+        if not self._kept:
+            self._outcome.failed += 1  # a turn that loses its connections would measure connecting
+        if now >= self._until or self._left == 0 or not self._kept:
             self._end()
             return
         self._answered, self._sent_at, self._first_at = False, now, 0.0
