@@ -9,7 +9,7 @@ def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
     """The counts under the keys given; several `prompt` keys add up. The first must be there, the rest may."""
     if not isinstance(usage, dict) or usage.get(prompt[0]) is None:
         return None
-    counts = [usage.get(key) or 0 for key in (*prompt, completion)]
+    counts = [0 if (value := usage.get(key)) is None else value for key in (*prompt, completion)]
     if not all(_is_count(count) for count in counts):
         return None
     return Usage(

@@ -203,7 +203,7 @@ async def test_a_call_that_is_refused_at_the_door_holds_nothing(code: str) -> No
     assert life.down.refusal is ex.refusal
     assert life.down.finished
     assert life.down.headers["x-request-id"]
-    assert not (life.upstream.requests or life.quotas.asked or life.quotas.settled)
+    assert not [*life.upstream.requests, *life.quotas.asked, *life.quotas.settled]
     assert (life.row["total_tokens"], life.row["attempts"]) == (0, 0)
 
 
