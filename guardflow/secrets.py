@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 
@@ -20,16 +21,15 @@ def kept_secret(data: Path, name: str, *, size: int = 32) -> str:
 
 def _make(path: Path, secret: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_suffix(f".{os.getpid()}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:  # mode 0600
         file.write(secret + "\n")
         file.flush()
         os.fsync(file.fileno())
     # Linked, not renamed: of two that make it at once the first wins, and both return what is kept.
     try:
-        path.hardlink_to(draft)
+        path.hardlink_to(file.name)
     except FileExistsError:
         secret = path.read_text("utf-8").strip()
     finally:
-        draft.unlink()
+        Path(file.name).unlink()
     return secret

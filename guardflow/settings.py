@@ -208,9 +208,9 @@ def _unknown(given: Mapping[str, str]) -> Iterable[str]:
     known = [field.upper() for field in Settings.model_fields]
     for name in sorted(given):
         if name.startswith("GUARDFLOW_") and name not in known:
-            close = difflib.get_close_matches(name, [*known, *(f"GUARDFLOW_{other}" for other in known)], n=1)
-            meant = close[0] if close and close[0] in known else close[0].removeprefix("GUARDFLOW_") if close else None
-            yield f"{name} is no setting" + (f"; did you mean {meant}?" if meant else "")
+            spellings = {other: other for other in known} | {f"GUARDFLOW_{other}": other for other in known}
+            close = difflib.get_close_matches(name, spellings, n=1, cutoff=0.8)
+            yield f"{name} is no setting" + (f"; did you mean {spellings[close[0]]}?" if close else "")
 
 
 def _contradictions(given: Mapping[str, str]) -> Iterable[str]:
