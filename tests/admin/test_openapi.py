@@ -4,6 +4,7 @@ import inspect
 import re
 import typing
 
+import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
@@ -33,6 +34,7 @@ async def test_every_mounted_route_is_in_the_document_and_the_other_way_round(de
     assert data <= set(operations())
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_and_every_reference_leads_somewhere() -> None:
     OpenAPIV31SpecValidator(DOCUMENT).validate()
     schemas = DOCUMENT["components"]["schemas"]

@@ -44,6 +44,7 @@ def told(kind: str, name: str) -> dict[str, Any]:
     return bodies[kind]
 
 
+@pytest.mark.slow
 async def test_form_json_and_multipart_sign_in_by_either_name_at_either_path(client: Client, people: People) -> None:
     user_id = await people.add("risk_officer", EMAIL, password=True)
     for kind, name, path in itertools.product(
