@@ -19,6 +19,7 @@ _SETTINGS = {"timezone": "UTC", "jit": "off"}  # compiling costs more than any o
 _NOT_NOW = (
     OSError,  # refused, reset, no socket file; TimeoutError is one too
     asyncpg.InterfaceError,  # the connection closed under us
+    asyncpg.InternalClientError,  # the same, at the very moment of use
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,  # shutdown, crash, starting up, statement timeout
     asyncpg.InsufficientResourcesError,  # too many connections, disk or memory full

@@ -91,10 +91,10 @@ class PostgresRows:
         self._timeout_s = timeout_s
         self._connection: Connection | None = None
 
-    async def insert(self, lines: Sequence[bytes], damaged: Sequence[bytes]) -> int:
+    async def insert(self, rows: bytes, damaged: Sequence[bytes]) -> int:
         try:
             connection = await self._connected()
-            rejected = await _insert_or_halve(connection, lines)
+            rejected = await _insert_or_halve(connection, rows)
             rejected += [("damaged in the spool", line.decode("latin-1")) for line in damaged]
             for error, line in rejected:
                 with translated():
@@ -116,20 +116,26 @@ class PostgresRows:
         return self._connection
 
 
-async def _insert_or_halve(connection: Connection, lines: Sequence[bytes]) -> list[tuple[str, str]]:
-    """Insert `lines`; return those that Postgres refuses even alone, each with its error."""
-    if not lines:
+async def _insert_or_halve(connection: Connection, rows: bytes) -> list[tuple[str, str]]:
+    """Insert `rows`; return those that Postgres refuses even alone, each with its error."""
+    if not rows:
         return []
-    joined = b"[" + b",".join(lines) + b"]"
-    if b"\\u0000" in joined:  # a client's NUL, which text cannot hold
-        joined = joined.replace(b"\\u0000", b"\\ufffd")
     try:
         with translated():
-            await connection.fetchval(_INSERT_ROWS, joined.decode(errors="replace"))
+            await connection.fetchval(_INSERT_ROWS, _json_array(rows))
     except _REFUSED as error:
-        if len(lines) == 1:
-            return [(str(error), lines[0].decode(errors="replace"))]
+        refusal = str(error)
     else:
         return []
+    lines = rows.split(b"\n")
+    if len(lines) == 1:
+        return [(refusal, rows.decode(errors="replace"))]
     middle = len(lines) // 2
-    return await _insert_or_halve(connection, lines[:middle]) + await _insert_or_halve(connection, lines[middle:])
+    first = await _insert_or_halve(connection, b"\n".join(lines[:middle]))
+    return first + await _insert_or_halve(connection, b"\n".join(lines[middle:]))
+
+
+def _json_array(rows: bytes) -> str:
+    if b"\\u0000" in rows:  # a client's NUL, which text cannot hold
+        rows = rows.replace(b"\\u0000", b"\\ufffd")
+    return f"[{rows.decode(errors='replace')}]".replace("\n", ",")

@@ -1,7 +1,8 @@
 """One file of the spool: lines in order, how far they are committed, and who holds it.
 
-Held by flock, so a segment whose lock is free belonged to a process that died. A line is `crc32 json\\n`: a torn or
-damaged one is told from a whole one. The committed position lies beside it; where that is behind, work is redone.
+Held by flock, so a segment whose lock is free belonged to a process that died. A line is a JSON object that begins
+with its own checksum: a torn or damaged one is told from a whole one, and a run of lines needs no unpacking. The
+committed position lies beside it; where that is behind, work is redone.
 """
 
 import fcntl
@@ -14,32 +15,36 @@ from pathlib import Path
 SUFFIX = ".spool"
 _POSITION_SUFFIX = ".position"
 _POSITION_DIGITS = 20
-_HEAD_CHARS = len("crc32hex ")
+_HEAD = b'{"crc":"%08x",'
+_HEAD_CHARS = len(_HEAD % 0)
 _SCAN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Rows read: the JSON of the whole ones, the bytes of the damaged ones, and where the next begins."""
+    """What was read: `rows` whole lines in `data`, the bytes of damaged ones, and where the next batch begins."""
 
-    lines: list[bytes]
+    data: bytes
+    rows: int
     damaged: list[bytes]
     end: int
 
     @property
-    def rows(self) -> int:
-        return len(self.lines) + len(self.damaged)
+    def taken(self) -> int:
+        return self.rows + len(self.damaged)
 
 
 def frame(body: bytes) -> bytes:
-    return b"%08x %b\n" % (zlib.crc32(body), body)
+    """The line for `body`, a JSON object."""
+    return _HEAD % zlib.crc32(body) + body[1:] + b"\n"
 
 
 class Segment:
     """An open, locked segment. `size` counts the bytes of whole lines, `position` those that are committed."""
 
-    def __init__(self, path: Path, fd: int) -> None:
+    def __init__(self, path: Path, fd: int, *, is_own: bool) -> None:
         self.path = path
+        self.is_own = is_own
         self.size = 0
         self._fd = fd
         try:
@@ -52,22 +57,21 @@ class Segment:
     @classmethod
     def create(cls, path: Path) -> "Segment | None":
         """A new segment; None where somebody took the file between its creation and its lock."""
-        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        return cls(path, fd) if _locked(fd) else None
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        return cls(path, fd, is_own=True) if _locked(fd) else None
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
         """The segment of a process that died; None where its owner lives, or another was faster."""
         with suppress(FileNotFoundError):
             fd = os.open(path, os.O_RDWR)
-            return cls(path, fd) if _locked(fd) else None
+            return cls(path, fd, is_own=False) if _locked(fd) else None
         return None
 
     def append(self, line: bytes) -> None:
-        """Hand `line` to the kernel whole, or raise OSError and leave nothing of it."""
-        written = os.write(self._fd, line)
+        """Hand `line` to the kernel whole, or raise OSError; what it took in part is written over by the next."""
+        written = os.pwrite(self._fd, line, self.size)
         if written != len(line):
-            os.ftruncate(self._fd, self.size)
             raise OSError(f"only {written} of {len(line)} bytes written")
         self.size += written
 
@@ -89,16 +93,14 @@ class Segment:
         chunk = os.pread(self._fd, wanted, self.position)
         end = chunk.rfind(b"\n") + 1
         if not end and chunk:  # longer than any line of ours: garbage, to be got past
-            return Batch([], [chunk], self.position + len(chunk))
-        lines: list[bytes] = []
-        damaged: list[bytes] = []
-        for line in chunk[:end].split(b"\n")[:-1]:
-            body = line[_HEAD_CHARS:]
-            if line[:_HEAD_CHARS] == b"%08x " % zlib.crc32(body):
-                lines.append(body)
-            else:
-                damaged.append(line)
-        return Batch(lines, damaged, self.position + end)
+            return Batch(b"", 0, [chunk], self.position + len(chunk))
+        data = chunk[: end - 1]
+        if self.is_own:  # this very process wrote it
+            return Batch(data, data.count(b"\n") + 1, [], self.position + end)
+        lines = data.split(b"\n")
+        whole = [line for line in lines if _is_whole(line)]
+        damaged = [line for line in lines if not _is_whole(line)]
+        return Batch(b"\n".join(whole), len(whole), damaged, self.position + end)
 
     def commit(self, end: int) -> None:
         self.position = end
@@ -125,6 +127,10 @@ class Segment:
     def _stored_position(self) -> int:
         stored = os.pread(self._position_fd, _POSITION_DIGITS, 0)
         return int(stored) if len(stored) == _POSITION_DIGITS and stored.isdigit() else 0
+
+
+def _is_whole(line: bytes) -> bool:
+    return line[:_HEAD_CHARS] == _HEAD % zlib.crc32(b"{" + line[_HEAD_CHARS:])
 
 
 def _locked(fd: int) -> bool:

@@ -35,12 +35,12 @@ class RowsUnavailable(Exception):
 class RowStore(Protocol):
     """Where rows end up.
 
-    `insert` MUST be atomic up to rows it refuses for good, MUST take a row it already has as done, MUST put aside
-    what it refuses (and the `damaged` lines) where a person finds it, and returns how many those were. It raises
+    `insert` takes rows as JSON, one a line. It MUST take a row it already has as done, MUST put aside what it refuses
+    for good (and the `damaged` lines) where a person finds it, and returns how many those were. It raises
     RowsUnavailable where the same rows may be taken later.
     """
 
-    async def insert(self, lines: Sequence[bytes], damaged: Sequence[bytes]) -> int: ...
+    async def insert(self, rows: bytes, damaged: Sequence[bytes]) -> int: ...
 
     async def close(self) -> None: ...
 
@@ -123,7 +123,7 @@ class SpooledLogSink:
             return False
         before = segment.position
         batch = await self._deliver_next(segment)
-        self._own_done += batch.rows
+        self._own_done += batch.taken
         self._progress.set()
         self._progress.clear()
         return batch.end - before > _BATCH_BYTES // 2 or self._spool.is_behind
@@ -134,7 +134,7 @@ class SpooledLogSink:
         segment = self._spool.orphans[0]
         if not segment.is_drained:
             batch = await self._deliver_next(segment)
-            self._recovered_users.update(map(int, _USER_ID.findall(b"\n".join(batch.lines))))
+            self._recovered_users.update(map(int, _USER_ID.findall(batch.data)))
         if segment.is_drained:
             self._spool.finish_orphan()
             self._tell_recovered()
@@ -146,7 +146,7 @@ class SpooledLogSink:
         batch = segment.read(_BATCH_BYTES)
         rejected = await self._insert(batch)
         segment.commit(batch.end)
-        self.counts.written += batch.rows - rejected
+        self.counts.written += batch.taken - rejected
         self.counts.rejected += rejected
         return batch
 
@@ -154,7 +154,7 @@ class SpooledLogSink:
         backoff_s = _FIRST_BACKOFF_S
         while True:
             try:
-                rejected = await self._rows.insert(batch.lines, batch.damaged)
+                rejected = await self._rows.insert(batch.data, batch.damaged)
             except RowsUnavailable as error:
                 self._stall(str(error))
                 await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret

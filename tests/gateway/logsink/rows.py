@@ -54,13 +54,14 @@ def make_row(**changes: Any) -> LogRow:
 
 @asynccontextmanager
 async def running_sink(folder: Path, url: str, **options: Any) -> AsyncIterator[SpooledLogSink]:
+    close_s = options.pop("close_s", 10)
     spool_options = {name: options.pop(name) for name in ("max_bytes", "segment_bytes") if name in options}
     sink = SpooledLogSink(Spool(folder, **spool_options), PostgresRows(url), interval_s=0.01, **options)
     await sink.start()
     try:
         yield sink
     finally:
-        await sink.close(timeout_s=5)
+        await sink.close(timeout_s=close_s)
 
 
 async def until(condition: Callable[[], bool], *, within_s: float = 30.0) -> None:

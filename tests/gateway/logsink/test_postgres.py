@@ -18,7 +18,7 @@ from tests.gateway.logsink.rows import assert_rollups_match, fetch, make_row, st
 async def insert(url: str, *rows: dict[str, Any], damaged: tuple[bytes, ...] = ()) -> int:
     store = PostgresRows(url)
     try:
-        return await store.insert([orjson.dumps(row) for row in rows], damaged)
+        return await store.insert(b"\n".join(orjson.dumps(row) for row in rows), damaged)
     finally:
         await store.close()
 
@@ -164,9 +164,9 @@ async def test_a_statement_that_hangs_is_given_up(postgres_url: str) -> None:
     store = PostgresRows(postgres_url, timeout_s=0.2)
     started = time.monotonic()
     with pytest.raises(RowsUnavailable):
-        await store.insert([orjson.dumps(make_row())], [])
+        await store.insert(orjson.dumps(make_row()), [])
     assert time.monotonic() - started < 2
     await transaction.rollback()
     await locker.close()
-    assert await store.insert([orjson.dumps(make_row())], []) == 0
+    assert await store.insert(orjson.dumps(make_row()), []) == 0
     await store.close()

@@ -2,9 +2,19 @@ import os
 import resource
 from pathlib import Path
 
+import orjson
 import pytest
 
-from gateway.logsink.segment import Segment, frame
+from gateway.logsink import segment as module
+from gateway.logsink.segment import Segment
+
+
+def frame(text: bytes) -> bytes:
+    return module.frame(b'{"row":"%b"}' % text)
+
+
+def texts(data: bytes) -> list[bytes]:
+    return [orjson.loads(line)["row"].encode() for line in data.split(b"\n")] if data else []
 
 
 def create(path: Path) -> Segment:
@@ -29,7 +39,8 @@ def test_lines_come_back_in_order_and_once(tmp_path: Path) -> None:
     segment.commit(first.end)
     rest = segment.read(1 << 20)
     segment.commit(rest.end)
-    assert first.lines + rest.lines == [b"row %d" % number for number in range(5)]
+    assert (first.rows, rest.rows) == (2, 3)
+    assert texts(first.data) + texts(rest.data) == [b"row %d" % number for number in range(5)]
     assert segment.is_drained
 
 
@@ -42,7 +53,7 @@ def test_a_living_owner_is_left_alone_and_a_dead_one_is_inherited(tmp_path: Path
     heir = Segment.adopt(path)
     assert heir is not None
     assert heir.measure() == 1
-    assert heir.read(1 << 20).lines == [b"row"]
+    assert texts(heir.read(1 << 20).data) == [b"row"]
 
 
 def test_what_was_committed_is_not_read_again_after_a_crash(tmp_path: Path) -> None:
@@ -55,7 +66,7 @@ def test_what_was_committed_is_not_read_again_after_a_crash(tmp_path: Path) -> N
     heir = Segment.adopt(path)
     assert heir is not None
     assert heir.measure() == 1
-    assert heir.read(1 << 20).lines == [b"open"]
+    assert texts(heir.read(1 << 20).data) == [b"open"]
 
 
 @pytest.mark.parametrize("left", [b"", b"nonsense", b"99999999999999999999"])
@@ -71,7 +82,7 @@ def test_a_torn_last_line_is_left_out_wherever_it_was_cut(tmp_path: Path, cut: i
     assert heir.measure() == 1
     batch = heir.read(1 << 20)
     heir.commit(batch.end)
-    assert (batch.lines, batch.damaged) == ([b"whole"], [])
+    assert (texts(batch.data), batch.damaged) == ([b"whole"], [])
     assert heir.is_drained
 
 
@@ -80,7 +91,7 @@ def test_a_damaged_line_is_told_apart_and_does_not_hide_its_neighbours(tmp_path:
     heir = orphan(tmp_path / "1.spool", frame(b"before") + bad + b"\n" + frame(b"after"))
     assert heir.measure() == 4
     batch = heir.read(1 << 20)
-    assert batch.lines == [b"before", b"after"]
+    assert texts(batch.data) == [b"before", b"after"]
     assert batch.damaged == [bad.rstrip(b"\n"), b""]
 
 
@@ -90,22 +101,28 @@ def test_garbage_without_an_end_is_got_past(tmp_path: Path) -> None:
     lines: list[bytes] = []
     while not heir.is_drained:
         batch = heir.read(1000)
-        lines += batch.lines
+        lines += texts(batch.data)
         heir.commit(batch.end)
     assert lines == [b"row"]
 
 
-def test_a_line_that_the_disk_takes_in_part_leaves_nothing(tmp_path: Path) -> None:
+def test_a_line_that_the_disk_takes_in_part_leaves_nothing_behind(tmp_path: Path) -> None:
     segment = create(tmp_path / "1.spool")
     segment.append(frame(b"row"))
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (segment.size + 3, hard))
     try:
         with pytest.raises(OSError, match="bytes written"):
-            segment.append(frame(b"other"))
+            segment.append(frame(b"too long for this disk"))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (tmp_path / "1.spool").read_bytes() == frame(b"row")
+    assert texts(segment.read(1 << 20).data) == [b"row"]
+    segment.append(frame(b"next"))
+    assert texts(segment.read(1 << 20).data) == [b"row", b"next"]
+    segment.close()
+    heir = Segment.adopt(tmp_path / "1.spool")
+    assert heir is not None
+    assert heir.measure() == 2
 
 
 def test_a_removed_segment_cannot_be_adopted_by_one_who_opened_it_before(tmp_path: Path) -> None:
