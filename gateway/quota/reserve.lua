@@ -1,5 +1,6 @@
 -- Check and reserve, in all scopes or none. KEYS: the record of the ask, then the base of each scope.
--- ARGV: "id tokens least cost mode" (mode "adopt": what is admitted already, so nothing is checked), then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited).
+-- ARGV: "id tokens least cost mode", then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited).
+-- Mode "adopt" is for what is admitted already: it is held, whatever the limits say.
 -- Answers {1, reserved, limit and rest of requests, limit and rest of tokens} (the tightest scope; -1: unlimited),
 -- {0, scope, limit, µs to wait or -1 for the calendar's turn, now} or {2, day, scopes without counters...}.
 local id, tokens, least, cost, mode = string.match(ARGV[1], '^(%S+) (%d+) (%d+) (%d+) (%a+)$')

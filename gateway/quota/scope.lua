@@ -7,6 +7,8 @@ local IDLE_MS, RECORD_MS = 172800000, 900000
 local NEVER = 9007199254740992 -- 2^53
 local ZSET_MS, REFRESH = 600000, 300000000 -- a ZSET lives 10 minutes, extended when 5 are over
 
+local EMPTY = string.char(194, 255, 255) .. string.rep('\0', 13) -- packed: false, day and month -1, all else 0
+
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 
@@ -92,16 +94,16 @@ end
 -- The scope as of now: day and month turned, the window slid, lapsed holds released. `seeded` is when its counters
 -- came from the ledger, false before.
 local function open(base)
-  local s = { base = base, window = base .. ':w', holds = base .. ':h', changed = false }
-  local packed = redis.call('GET', base)
-  if packed then
-    s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost, s.held_day, s.held_month, s.held_cost,
-      s.calls, s.minute, s.minute_held, s.oldest, s.open, s.lapses, s.refreshed = cmsgpack.unpack(packed)
-  else
-    s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost = false, -1, -1, 0, 0, 0
-    s.held_day, s.held_month, s.held_cost, s.calls, s.minute, s.minute_held = 0, 0, 0, 0, 0, 0
-    s.oldest, s.open, s.lapses, s.refreshed = 0, 0, 0, 0
-  end
+  local packed = redis.call('GET', base) or EMPTY
+  local seeded, day, month, day_tokens, month_tokens, month_cost, held_day, held_month, held_cost,
+    calls, minute, minute_held, oldest, open_holds, lapses, refreshed = cmsgpack.unpack(packed)
+  local s = { -- written at once: a table that grows by the field is slow
+    base = base, window = base .. ':w', holds = base .. ':h', changed = false,
+    seeded = seeded, day = day, month = month, day_tokens = day_tokens, month_tokens = month_tokens,
+    month_cost = month_cost, held_day = held_day, held_month = held_month, held_cost = held_cost,
+    calls = calls, minute = minute, minute_held = minute_held, oldest = oldest,
+    open = open_holds, lapses = lapses, refreshed = refreshed,
+  }
   turn_calendar(s)
   slide(s)
   lapse(s)
