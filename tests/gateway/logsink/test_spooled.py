@@ -9,6 +9,7 @@ import sys
 import time
 import tracemalloc
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncpg
@@ -215,3 +216,41 @@ async def test_memory_stays_flat_while_postgres_is_away(tmp_path: Path) -> None:
         tracemalloc.stop()
         assert sink.depth == 12_000
         assert grown < 500_000
+
+
+class StumblingRows:
+    """A store with a fault in it: the first batches end in an error that nobody foresaw."""
+
+    def __init__(self, faults: int) -> None:
+        self.faults = faults
+        self.rows = b""
+
+    async def insert(self, rows: bytes, damaged: Sequence[bytes]) -> int:
+        if self.faults:
+            self.faults -= 1
+            raise ZeroDivisionError("a bug")
+        self.rows += rows
+        return 0
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+async def test_a_fault_of_our_own_does_not_end_the_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.logsink.spooled._LONGEST_BACKOFF_S", 0.01)
+    rows = StumblingRows(faults=3)
+    sink = SpooledLogSink(Spool(tmp_path), rows, interval_s=0.01)
+    await sink.start()
+    row = make_row()
+    sink.write(row)
+    await sink.flush()
+    assert row["id"].encode() in rows.rows
+    assert sink.trouble is None
+    await sink.close()
+
+
+async def test_closing_twice_is_as_good_as_once(tmp_path: Path, postgres_url: str) -> None:
+    async with running_sink(tmp_path, postgres_url) as sink:
+        sink.write(make_row())
+        await sink.close()
+    assert len(await stored_ids(postgres_url)) == 1

@@ -1,6 +1,8 @@
 """The store and the push against a real database: what changes there is felt here within a second."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -218,6 +220,27 @@ async def test_a_push_that_breaks_is_noticed_and_comes_back(
         "changes of tokens are not pushed",
         "changes of tokens are pushed again",
     ]
+
+
+async def test_a_push_connection_that_is_open_but_dead_is_noticed(
+    postgres_url: str,
+    store: PostgresTokenStore,
+    connection: asyncpg.Connection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.tokens.postgres._PING_EVERY_S", 0.05)
+    monkeypatch.setattr("gateway.tokens.postgres._PING_TIMEOUT_S", 0.1)
+    async with pushed_cache(postgres_url, store) as cache:
+        pid = await connection.fetchval(
+            "SELECT pid FROM pg_stat_activity"
+            " WHERE application_name = 'guardflow-push' AND datname = current_database()"
+        )
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await until(lambda: not cache.is_pushed)
+            await until(lambda: cache.is_pushed)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def test_the_push_waits_for_a_database_that_is_away(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
