@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from admin.app import add_routes, make_admin_app
+from admin.cors import install_cors
 from admin.deps import AdminDeps
 from admin.login.sessions import JwtSettings
 from classifiers.artifacts import load_default
@@ -150,6 +151,7 @@ class Gateway:
         if self.settings.metrics_port is None:
             add_metrics(app, self.metrics_files, self.refresh)
         add_routes(app, deps)
+        install_cors(app, self.settings.cors_origins)
         if self.settings.admin_port is None:
             app.add_subapp("/api/v1/admin", make_admin_app(deps))
         return app
@@ -159,6 +161,7 @@ class Gateway:
         app.on_response_prepare.append(sign)
         deps = self._admin_deps()
         add_routes(app, deps)
+        install_cors(app, self.settings.cors_origins)
         app.add_subapp("/api/v1/admin", make_admin_app(deps))
         return app
 
@@ -222,6 +225,7 @@ class Gateway:
             intents=frozenset(INTENTS),
             version=version("guardflow"),
             default_limits=lambda: self.config.limits.limits(),
+            password_min_length=12 if settings.environment == "production" else 6,
             providers_view=self._providers_view,
             policies_view=lambda: self.config.policies.model_dump(),
             settings_view=self._settings_view,
