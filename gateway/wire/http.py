@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, MethodNotAllowed, Refusal, RequestTimeout, RequestTooLarge, render
@@ -74,6 +74,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     content = request.content
     if content.is_eof():  # it came with the head, as short bodies do: no timer
         return _within(content.read_nowait(-1), limit)
+    _ask_for_it(request)
     parts, size = [], 0
     try:
         async with asyncio.timeout(BODY_TIMEOUT_S):
@@ -84,6 +85,12 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     except TimeoutError as error:
         raise RequestTimeout("The request body did not arrive in time.") from error
     return b"".join(parts)
+
+
+def _ask_for_it(request: web.BaseRequest) -> None:
+    """Some clients (curl, for one) hold a large body back until they are told to go on."""
+    if request.headers.get("expect", "").lower() == "100-continue" and request.transport is not None:
+        request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _within(body: bytes, limit: int) -> bytes:
@@ -129,13 +136,15 @@ def _wrong_method(request: web.BaseRequest, inbound: Inbound) -> web.Response | 
 
 
 class HttpDownstream:
-    """One HTTP reply. A stream's pieces go straight to the transport, re-framed as chunks."""
+    """One HTTP reply. A stream's pieces go straight to the transport, re-framed as chunks (HTTP/1.0 knows none: there
+    the end of the connection is the end of the stream)."""
 
     def __init__(self, request: web.BaseRequest, inbound: Inbound) -> None:
         self._request = request
         self._inbound = inbound
+        self._chunked = request.version >= HttpVersion11
         self._stream: web.StreamResponse | None = None
-        self._tail = b""
+        self._body = self._tail = b""
         self.response: web.StreamResponse = web.Response(status=500)
 
     @property
@@ -144,18 +153,26 @@ class HttpDownstream:
 
     async def begin(self, headers: Mapping[str, str]) -> None:
         stream = web.StreamResponse(headers=headers)
-        stream.enable_chunked_encoding()
-        writer = await stream.prepare(self._request)
+        if self._chunked:
+            stream.enable_chunked_encoding()
+        await self._start(stream)
+        self._stream = stream
+
+    async def _start(self, response: web.StreamResponse) -> None:
+        writer = await response.prepare(self._request)
         if writer is None:
             raise ClientGone("The client left before the end.")
         writer.send_headers()
-        self._stream = self.response = stream
+        self.response = response
 
     def send(self, data: bytes) -> bool:
+        return self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+
+    def _write(self, data: bytes) -> bool:
         transport = self._request.transport
         if transport is None or transport.is_closing():
             raise ClientGone("The client left before the end.")
-        transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        transport.write(data)
         return transport.get_write_buffer_size() > CONGESTED_BYTES
 
     async def drained(self) -> None:
@@ -173,7 +190,7 @@ class HttpDownstream:
         raise ClientGone("The client left before the end.")
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.response = web.Response(status=status, headers=headers, body=body)
+        self.response, self._body = web.Response(status=status, headers=headers, body=body), body
 
     def hold(self, tail: bytes) -> None:
         self._tail = tail
@@ -186,8 +203,25 @@ class HttpDownstream:
             self._tail = sse.event(body, "error" if self._inbound.dialect is Dialect.ANTHROPIC else None)
 
     async def finish(self) -> None:
-        if self._stream is not None:
-            try:
-                await self._stream.write_eof(self._tail)
-            except ConnectionError:
-                return  # it left with everything but the end; the row stands
+        """A short reply is left to aiohttp, which waits for its reader without end: for others the wait is bounded.
+        Who leaves now leaves with everything but the end; the row stands."""
+        try:
+            if self._stream is not None:
+                async with asyncio.timeout(STALLED_READER_S):
+                    await self._stream.write_eof(self._tail)
+            elif len(self._body) > CONGESTED_BYTES:
+                await self._send_whole(self._body)
+        except (ClientGone, ConnectionError):
+            return
+        except TimeoutError:
+            if self._request.transport is not None:
+                self._request.transport.abort()
+
+    async def _send_whole(self, body: bytes) -> None:
+        answer = self.response
+        await self._start(
+            web.StreamResponse(status=answer.status, headers={**answer.headers, "content-length": str(len(body))})
+        )
+        self._write(body)
+        await self.drained()
+        await self.response.write_eof()

@@ -50,7 +50,7 @@ class ScriptedReply:
         self.status = status
         self.headers = headers
         self.aborted = False
-        self.held_back = 0
+        self.held_back = self.played = 0
         self._steps = steps
 
     async def read(self, max_bytes: int, idle_timeout_s: float) -> bytes:
@@ -67,6 +67,7 @@ class ScriptedReply:
         self, feed: Callable[[bytes], bool], drained: Callable[[], Awaitable[None]], idle_timeout_s: float
     ) -> None:
         for step in self._steps:
+            self.played += 1
             piece = await self._piece(step, idle_timeout_s)
             congested = bool(piece) and feed(piece)
             if isinstance(step, tuple):
