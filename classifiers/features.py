@@ -1,0 +1,140 @@
+"""Text to hashed features: words, word pairs and five-letter windows, without a Python loop over characters.
+
+The one definition for training and for serving. Hashes are polynomials modulo 2**64 over code points, read off one
+running sum: the hash of any span is a subtraction and a multiplication. Changing anything here orphans the artifacts;
+`REVISION` must change with it.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from classifiers.normalise import BOUNDARY, normalise
+
+REVISION = "words1-2+chars5/1"
+BITS = 17
+SEGMENT = 1024
+"""Characters scored as one piece: an attack is not diluted by what surrounds it further away than this."""
+HEAD, TAIL = 3 * SEGMENT, SEGMENT
+"""What is read of a long text: its beginning, and its end, where overrides like to hide."""
+MAX_SEGMENTS = 12
+_MAX_CODES = MAX_SEGMENTS * (SEGMENT + 1) + 3
+
+Ids = NDArray[np.intp]
+_U64 = NDArray[np.uint64]
+
+_BASE = 0x9E3779B97F4A7C15
+_SHIFT = np.uint64(64 - BITS)
+_WORD, _PAIR_LEFT, _PAIR, _WINDOW = (
+    np.uint64(x) for x in (0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3)
+)
+_SEPARATOR, _LETTER, _SINGLE = 0, 1, 2
+_KIND_OF = {"L": _LETTER, "M": _LETTER, "N": _LETTER, "Z": _SEPARATOR, "C": _SEPARATOR, "P": _SINGLE, "S": _SINGLE}
+
+
+def _powers(base: int, count: int) -> _U64:
+    out = np.full(count, base, dtype=np.uint64)
+    out[0] = 1
+    return np.multiply.accumulate(out)
+
+
+_POWER = _powers(_BASE, _MAX_CODES)
+_INVERSE = _powers(pow(_BASE, -1, 1 << 64), _MAX_CODES)
+
+
+def _code_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """For each code point of the basic plane its kind, and the code it hashes as.
+
+    Letters make words; a sign, or a letter of a script without spaces, is a word of its own. Digits share one code:
+    a number's shape tells more than its value. So do all separators. What lies beyond the plane reads as its last.
+    """
+    codes = np.arange(0x10000)
+    names = list(map(unicodedata.category, map(chr, range(0x10000))))
+    kind = np.array([_KIND_OF[name[0]] for name in names], dtype=np.uint8)
+    unspaced = (codes >= 0x2E80) & (codes < 0xA000) | (codes >= 0xE00) & (codes < 0xF00)
+    kind[(unspaced | (codes >= 0x1000) & (codes < 0x10A0)) & (kind == _LETTER)] = _SINGLE
+    kind[ord(BOUNDARY)] = _SINGLE
+    kind[ord("'")] = _LETTER
+    kind[-1] = _SINGLE
+    fold = np.where(kind == _SEPARATOR, ord(" "), codes).astype(np.uint16)
+    fold[[name == "Nd" for name in names]] = ord("0")
+    return kind, fold
+
+
+_KIND, _FOLD = _code_tables()
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Feature rows of several segments: `ids[k]` belongs to the segment whose spans hold k.
+
+    `spans[s]` lists the (start, end) slices of `ids` that are segment s's: one of each kind of feature.
+    """
+
+    ids: Ids
+    spans: list[list[tuple[int, int]]]
+
+
+def segments(text: str) -> list[str]:
+    """What is read of `text`, normalised, cut near spaces into pieces of at most SEGMENT characters."""
+    if len(text) > HEAD + TAIL:
+        return [*_pieces(normalise(text[:HEAD])[:HEAD]), *_pieces(normalise(text[-TAIL:])[-TAIL:])]
+    text = normalise(text)
+    if len(text) > HEAD + TAIL:
+        return [*_pieces(text[:HEAD]), *_pieces(text[-TAIL:])]
+    return _pieces(text)
+
+
+def _pieces(text: str) -> list[str]:
+    pieces = []
+    while len(text) > SEGMENT:
+        cut = text.rfind(" ", SEGMENT - 64, SEGMENT)
+        cut = cut if cut > 0 else SEGMENT
+        pieces.append(text[:cut])
+        text = text[cut:]
+    return [*pieces, text]
+
+
+def rows(segments: list[str]) -> Rows:
+    """The features of each normalised segment (at most MAX_SEGMENTS of SEGMENT), in one pass over all of them."""
+    codes = _codes(segments)
+    kind = _KIND.take(codes, mode="clip")
+    letter = kind == _LETTER
+    starts = np.flatnonzero(kind[1:] > letter[:-1]) + 1
+    ends = np.flatnonzero(kind[:-1] > letter[1:]) + 1
+    sums = np.zeros(len(codes) + 1, dtype=np.uint64)
+    np.cumsum(_FOLD.take(codes, mode="clip") * _POWER[: len(codes)], out=sums[1:])
+    words = (sums[ends] - sums[starts]) * _INVERSE[starts]
+    inside = np.flatnonzero(letter[1:-3] & letter[2:-2] & letter[3:-1])
+    windows = (sums[inside + 5] - sums[inside]) * _INVERSE[inside]
+    pairs = (words[:-1] * _PAIR_LEFT + words[1:]) * _PAIR
+    ids = np.concatenate((words[:-1] * _WORD, pairs, windows * _WINDOW)) >> _SHIFT
+    return Rows(ids.astype(np.intp), _spans(segments, starts, inside))
+
+
+def _codes(segments: list[str]) -> NDArray[np.uint8] | NDArray[np.uint32]:
+    """The segments in one row of code points, each opened by BOUNDARY, the last one also closed by it."""
+    joined = f" {BOUNDARY}{BOUNDARY.join(segments)}{BOUNDARY} "
+    if joined.isascii():
+        return np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
+    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+
+
+def _spans(segments: list[str], starts: Ids, inside: Ids) -> list[list[tuple[int, int]]]:
+    words, total = len(starts) - 1, 2 * (len(starts) - 1) + len(inside)
+    if len(segments) == 1:
+        return [[(0, total)]]
+    edges = np.cumsum([1] + [len(segment) + 1 for segment in segments])
+    first_word = np.searchsorted(starts, edges).tolist()
+    first_window = np.searchsorted(inside, edges - 1).tolist()
+    first_window[0], first_window[-1] = 0, len(inside)
+    return [
+        [
+            (first_word[i], first_word[i + 1]),
+            (words + first_word[i], words + first_word[i + 1]),
+            (2 * words + first_window[i], 2 * words + first_window[i + 1]),
+        ]
+        for i in range(len(segments))
+    ]

@@ -1,0 +1,46 @@
+"""How likely a text is misuse, and of which kind.
+
+The score is calibrated on sources the model had not seen. Kinds share the score out (they sum to it); the harm
+categories share out the kind `harmful`.
+"""
+
+import math
+from dataclasses import dataclass
+
+from classifiers.base import Misuse
+from classifiers.intent import softmax
+from classifiers.labels import BENIGN, CATEGORIES, HARMFUL, KINDS
+from classifiers.linear import Floats, LinearModel
+
+COLUMNS = ("misuse", *KINDS, *CATEGORIES)
+NO_TEXT = Misuse(0.0, BENIGN, dict.fromkeys((*KINDS, *CATEGORIES), 0.0))
+_KINDS = slice(1, 1 + len(KINDS))
+_CATEGORIES = slice(1 + len(KINDS), len(COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class MisuseModel:
+    """`slope` and `offset` make a margin a probability. Of benign held-out texts about 1 % reach `flag` and 0.1 %
+    `block`: recommendations to a policy, which decides."""
+
+    model: LinearModel
+    slope: float
+    offset: float
+    flag: float
+    block: float
+
+    def judge(self, sums: Floats) -> Misuse:
+        """`sums`: one row for each text and piece of a text; the worst one speaks for all."""
+        margins = self.model.margins(sums)
+        worst = margins[int(margins[:, 0].argmax())].tolist()
+        score = logistic(self.slope * worst[0] + self.offset)
+        kinds = {k: score * share for k, share in zip(KINDS, softmax(worst[_KINDS]), strict=True)}
+        about = softmax(worst[_CATEGORIES])
+        harms = {c: kinds[HARMFUL] * share for c, share in zip(CATEGORIES, about, strict=True)}
+        label = max(KINDS, key=kinds.__getitem__) if score >= self.flag else BENIGN
+        return Misuse(score, label, kinds | harms)
+
+
+def logistic(x: float) -> float:
+    """1 / (1 + exp(-x)), without overflow at either end."""
+    return 0.5 * (1.0 + math.tanh(0.5 * x))
