@@ -21,7 +21,7 @@ run: $(VENV)/.runtime ## the gateway on 127.0.0.1:8000, with servers of its own
 	@$(BIN)/guardflow serve
 
 test: $(VENV)/.dev ## all tests, on real servers that they start themselves
-	$(BIN)/pytest -n auto $(TESTS)
+	$(BIN)/pytest -n auto --dist loadgroup $(TESTS)
 
 model: $(VENV)/.model ## a small real model for the tests that want one (350 MB)
 
