@@ -17,6 +17,7 @@ def test_a_token_with_one_character_wrong_is_told_apart(position: int) -> None:
     assert not is_well_formed(token[:position] + wrong + token[position + 1 :])
 
 
-@pytest.mark.parametrize("text", ["", "gf_", "sk-abc", "gf_" + "ä" * 38, new_token() + "0", new_token()[:-1]])
-def test_what_is_no_token_is_not_taken_for_one(text: str) -> None:
-    assert not is_well_formed(text)
+@pytest.mark.parametrize("change", ["", "gf_", "sk-abc", "gf_" + "ä" * 38, "{}0", " {}", "{}\n"])
+def test_what_is_no_token_is_not_taken_for_one(change: str) -> None:
+    assert not is_well_formed(change.format(new_token()))
+    assert not is_well_formed(new_token()[:-1])
