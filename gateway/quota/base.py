@@ -135,7 +135,7 @@ class QuotaStore(Protocol):
 
     `reserve` MUST check every limit of every scope and reserve in all or none, atomically over all workers; MUST be
     idempotent by `Ask.id`; MUST raise the Refusal of the first limit that does not admit the call (a refused call
-    leaves no trace), or QuotaUnavailable within 50 ms; MUST use the store's own clock.
+    leaves no trace), or QuotaUnavailable within 150 ms; MUST use the store's own clock.
     `settle` MUST NOT block or raise; MUST replace the reservation by what was used, once per id however often it is
     called; MUST keep trying while the store is away. The request stays counted in its window even when it used 0
     tokens: an admitted call was made.

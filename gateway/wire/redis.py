@@ -27,8 +27,9 @@ OnReply: TypeAlias = Callable[[Any], None]
 _Waiter: TypeAlias = "asyncio.Future[Any] | OnReply"
 _Sent: TypeAlias = "tuple[float, _Waiter, Script | None, tuple[Arg, ...]]"  # since when, who, and what to send anew
 
-GRACE_S = 0.005
-"""An overdue reply may lie unread in the socket of a loop that was busy: look once more before giving up."""
+GRACE_S = 0.1
+"""How long an overdue reply may still keep all others waiting. A server that answers something is slow, not gone; one
+that a busy machine keeps from running needs some tens of milliseconds. Giving up too early costs exact limits."""
 SETTLED_S = 5.0
 """A connection that lived this long was a good one: the next loss is answered by trying again at once."""
 _MORE = object()
