@@ -1,0 +1,79 @@
+"""What a call may use is held before the upstream is asked."""
+
+from typing import Any
+
+import pytest
+
+from classifiers.base import Intent, Judgement, Misuse
+from gateway.catalog import Route
+from gateway.errors import Overloaded, RateLimitExceeded
+from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
+from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
+from gateway.quota.base import Ask, QuotaUnavailable
+from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, with_limits
+
+ROUTE = Route("m", ((Target("a", "m", 2, 10), 1.0),), max_output_tokens=1000)
+LIMITED = with_limits(ALICE, rpm=60, tpm=5000)
+
+
+def ask(
+    endpoint: Endpoint = Endpoint.CHAT, who: Principal = LIMITED, verdict: Verdict | None = None, **changes: Any
+) -> Ask:
+    return make_ask(make_inbound(), who, make_call(endpoint, **changes), ROUTE, verdict)
+
+
+def test_the_input_and_the_output_asked_for_are_held() -> None:
+    made, call = ask(max_tokens=50), make_call()
+    assert made.tokens == call.input_tokens_estimate + 50
+    assert made.min_tokens == made.tokens
+    assert made.cost_micros == call.input_tokens_estimate * 2 + 50 * 10
+
+
+def test_without_a_limit_what_is_left_is_enough_for_the_input() -> None:
+    made, call = ask(), make_call()
+    assert made.tokens == call.input_tokens_estimate + ROUTE.max_output_tokens
+    assert made.min_tokens == call.input_tokens_estimate
+
+
+def test_several_choices_are_held_each() -> None:
+    assert ask(max_tokens=50, n=4).tokens - ask(max_tokens=50).tokens == 150
+
+
+def test_what_makes_no_output_holds_none() -> None:
+    assert ask(Endpoint.EMBEDDINGS).tokens == make_call(Endpoint.EMBEDDINGS).input_tokens_estimate
+
+
+def test_an_unknown_price_holds_no_money() -> None:
+    route = Route("m", ((Target("a", "m"), 1.0),))
+    assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
+
+
+def test_the_user_and_the_token_are_both_asked() -> None:
+    user, token = ask().scopes
+    assert (user.user_id, user.token_id, user.limits) == (1, None, LIMITED.user_limits)
+    assert (token.user_id, token.token_id, token.limits) == (1, 11, LIMITED.token_limits)
+
+
+@pytest.mark.parametrize(("rpm", "left"), [(None, THROTTLED_RPM), (600, THROTTLED_RPM), (2, 2)])
+@pytest.mark.parametrize("enforced", [True, False])
+def test_a_throttled_call_has_little_of_its_rate_left(rpm: int | None, left: int, enforced: bool) -> None:
+    judgement = Judgement(Intent("other", 0.5), Misuse(0.7, "harmful"))
+    verdict = Verdict(judgement, None, Action.THROTTLE, "misuse.throttle", enforced)
+    who = type(ALICE)(1, 11, "a@b", "a", "user", user_limits=Limits(rpm=rpm, tpm=7))
+    limits = ask(who=who, verdict=verdict).scopes[0].limits
+    assert limits == Limits(rpm=left if enforced else rpm, tpm=7)
+
+
+async def test_a_limit_refuses_and_a_store_that_is_away_is_our_fault() -> None:
+    quotas = WatchedQuotas()
+    with pytest.raises(RateLimitExceeded):
+        await admit(ask(who=with_limits(ALICE, rpm=0)), quotas)
+    quotas.fails = QuotaUnavailable("away")
+    with pytest.raises(Overloaded):
+        await admit(ask(), quotas)
+
+
+async def test_the_grant_says_what_is_left() -> None:
+    grant = await admit(ask(max_tokens=50), WatchedQuotas())
+    assert grant.reserved_tokens == make_call().input_tokens_estimate + 50
+    assert (grant.limit_requests, grant.remaining_requests) == (60, 59)
