@@ -94,7 +94,7 @@ class _Supervisor:
             if any(number in _STOP for number in signals.wait(_LOOK_WHILE_STARTING_S)):
                 return False
             for index, code in self._workers.ended():
-                self._workers.signal(signal.SIGKILL)
+                self._workers.kill()
                 raise StartError(f"worker {index} ended with code {code} while it started; see above")
         return True
 
@@ -127,7 +127,7 @@ class _Supervisor:
             again = any(number in _STOP for number in signals.wait(0.1))
             if again or time.monotonic() > end:
                 logger.error("killing workers: %s", "asked twice" if again else "they did not finish in time")
-                self._workers.signal(signal.SIGKILL)
+                self._workers.kill()
                 return 1
         return 0
 

@@ -11,8 +11,7 @@ from guardflow.bootstrap import Started
 from guardflow.secrets import secret_file
 from guardflow.settings import Settings
 
-OLLAMA = ("127.0.0.1", 11434)
-_PROBE_TIMEOUT_S = 0.2
+PROBE_TIMEOUT_S = 0.2
 _MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash", "echo": "echo"}
 
 
@@ -86,13 +85,13 @@ def model_to_try(config: Config) -> str:
     return model if len(config.providers) == 1 else f"{name}/{model}"
 
 
-def find_ollama() -> str | None:
+def find_ollama(host: str = "127.0.0.1", port: int = 11434) -> str | None:
     """The URL of an Ollama on this machine, if one answers at once."""
-    connection = http.client.HTTPConnection(*OLLAMA, timeout=_PROBE_TIMEOUT_S)
+    connection = http.client.HTTPConnection(host, port, timeout=PROBE_TIMEOUT_S)
     with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(connection):
         connection.request("GET", "/api/version")
         if b'"version"' in connection.getresponse().read(1024):
-            return f"http://{OLLAMA[0]}:{OLLAMA[1]}"
+            return f"http://{host}:{port}"
     return None
 
 

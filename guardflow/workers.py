@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from guardflow.children import spawn_child
 
 logger = logging.getLogger("guardflow.supervisor")
 
+PROGRAM = (sys.executable, "-P", "-m", "guardflow.worker")
 _BACKOFF_MIN_S, _BACKOFF_MAX_S = 0.2, 10.0
 _STEADY_S = 60.0
 _ROOT = Path(__file__).parent.parent
@@ -20,8 +21,9 @@ _ROOT = Path(__file__).parent.parent
 class Worker:
     """One slot: a process, or the time at which the next is due."""
 
-    def __init__(self, index: int, environ: Mapping[str, str]) -> None:
+    def __init__(self, index: int, environ: Mapping[str, str], program: Sequence[str] = PROGRAM) -> None:
         self.index = index
+        self._program = program
         self._environ = {**environ, "WORKER_INDEX": str(index)}
         # A folder called `admin` where Guardflow was started must not be taken for ours.
         self._environ["PYTHONPATH"] = ":".join(filter(None, [str(_ROOT), environ.get("PYTHONPATH")]))
@@ -36,8 +38,7 @@ class Worker:
 
     def start(self) -> None:
         # Killed with us and not asked: whoever starts next needs the port and the spool.
-        command = [sys.executable, "-P", "-m", "guardflow.worker"]
-        self._process = spawn_child(command, environ=self._environ, death_signal=signal.SIGKILL)
+        self._process = spawn_child(self._program, environ=self._environ, death_signal=signal.SIGKILL)
         self._started = time.monotonic()
 
     def exit_code(self) -> int | None:
@@ -58,13 +59,18 @@ class Worker:
         if self._process is not None:
             self._process.send_signal(number)
 
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
     def running(self) -> bool:
         return self._process is not None and self._process.poll() is None
 
 
 class Workers:
-    def __init__(self, count: int, environ: Mapping[str, str]) -> None:
-        self._workers = [Worker(index, environ) for index in range(count)]
+    def __init__(self, count: int, environ: Mapping[str, str], program: Sequence[str] = PROGRAM) -> None:
+        self._workers = [Worker(index, environ, program) for index in range(count)]
 
     def __iter__(self) -> Iterator[Worker]:
         return iter(self._workers)
@@ -92,6 +98,11 @@ class Workers:
     def signal(self, number: signal.Signals) -> None:
         for worker in self._workers:
             worker.signal(number)
+
+    def kill(self) -> None:
+        """End them, now, and see that they have ended."""
+        for worker in self._workers:
+            worker.kill()
 
     def any_running(self) -> bool:
         return any(worker.running() for worker in self._workers)
