@@ -33,7 +33,7 @@ class ConfigError(ValueError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class ProviderConfig(_Strict):
@@ -45,7 +45,7 @@ class ProviderConfig(_Strict):
     @field_validator("base_url")
     @classmethod
     def _http(cls, url: str) -> str:
-        if url and not re.match(r"https?://[^\s/?#@]+(/[^\s?#]*)?$", url):
+        if url and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", url):
             raise ValueError("must be an http(s) URL without credentials, query or fragment")
         return url.rstrip("/")
 

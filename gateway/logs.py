@@ -29,6 +29,11 @@ def redact(text: str) -> str:
     return _SECRET.sub("[redacted]", text)
 
 
+def _utf8(text: str) -> str:
+    """Headers and paths may hold bytes that were no UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def _one_line(record: logging.LogRecord) -> bool:
     """A client's malformed request is no reason for a traceback of the parser."""
     if record.exc_info and record.levelno < logging.CRITICAL and "Error handling request" in record.getMessage():
@@ -47,7 +52,9 @@ class _Console(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
-        line = f"{at} {record.levelname:<7} {record.name} {record.getMessage()}"
+        # Nothing that a message quotes can pass for a line of its own.
+        said = record.getMessage().replace("\r", "\\r").replace("\n", "\n    ")
+        line = f"{at} {record.levelname:<7} {record.name} {said}"
         if record.exc_info:
             line += "\n" + self.formatException(record.exc_info)
         return redact(f"{line} {self._tag}".rstrip())
@@ -63,9 +70,9 @@ class _Json(logging.Formatter):
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": redact(record.getMessage()),
+            "message": _utf8(redact(record.getMessage())),
             **self._fields,
         }
         if record.exc_info:
-            line["exception"] = redact(self.formatException(record.exc_info))
+            line["exception"] = _utf8(redact(self.formatException(record.exc_info)))
         return orjson.dumps(line).decode()

@@ -2,11 +2,13 @@
 
 A worker counts in dicts and writes a snapshot to a file each second; any worker that is scraped sums the snapshots of
 all. A restarted worker goes on from its predecessor's snapshot, so counters never fall. Labels are bounded: model names
-past the first MAX_MODELS count as `other`, everything else comes from our own code or configuration.
+past the first MAX_MODELS count as `other`, and so do error codes (an upstream may send its own) past MAX_CODES;
+everything else comes from our own code or configuration.
 """
 
 import contextlib
 import math
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +22,9 @@ from prometheus_client.registry import Collector
 from gateway.logsink.base import LogRow
 
 MAX_MODELS = 200
+MAX_CODES = 100
+GONE_AFTER_S = 15.0
+"""A worker that has not saved for so long is no more: what it counted stays, what it held does not."""
 _SEP = "\x1f"
 
 COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -63,14 +68,15 @@ class Metrics:
         self.histograms = {name: [0.0] * (len(buckets) + 2) for name, (_, buckets) in HISTOGRAMS.items()}
         self.gauges: dict[str, float] = dict.fromkeys(GAUGES, 0.0)
         self._models: set[str] = set()
+        self._codes: set[str] = set()
 
     def observe(self, row: LogRow) -> None:
         """Count one finished request by its log row."""
         served = row["provider"] is not None
-        model = self._bounded(row["model"]) if served else "none"
+        model = _bounded(row["model"], self._models, MAX_MODELS) if served else "none"
         self._add("requests", 1, row["endpoint"], model, str(row["status"]))
         if row["error_code"] is not None:
-            self._add("refusals", 1, row["error_code"])
+            self._add("refusals", 1, _bounded(row["error_code"], self._codes, MAX_CODES))
         if row["action"] is not None:
             self._add("actions", 1, row["action"])
         if served:
@@ -83,6 +89,11 @@ class Metrics:
         self._time("overhead_seconds", row["overhead_ms"])
         if row["ttfb_ms"] is not None:
             self._time("first_byte_seconds", row["ttfb_ms"])
+
+    def recall(self) -> None:
+        """Labels that came out of a snapshot are known ones."""
+        self._models |= {key.split(_SEP)[1] for key in self.counters["requests"]}
+        self._codes |= set(self.counters["refusals"])
 
     def upstream_error(self, provider: str, code: str) -> None:
         self._add("upstream_errors", 1, provider, code)
@@ -97,12 +108,13 @@ class Metrics:
         counts[bisect_left(HISTOGRAMS[name][1], seconds)] += 1
         counts[-1] += seconds
 
-    def _bounded(self, model: str) -> str:
-        if model not in self._models:
-            if len(self._models) >= MAX_MODELS:
-                return "other"
-            self._models.add(model)
-        return model
+
+def _bounded(label: str, known: set[str], most: int) -> str:
+    if label not in known:
+        if len(known) >= most:
+            return "other"
+        known.add(label)
+    return label
 
 
 class MetricsFiles:
@@ -116,8 +128,9 @@ class MetricsFiles:
 
     def resume(self) -> None:
         """Go on from where the worker of this index stopped. Gauges start afresh."""
-        for snapshot in self._read([self._own]):
+        for snapshot, _ in self._read([self._own]):
             _merge(self._metrics, snapshot, gauges=False)
+        self._metrics.recall()
 
     def save(self) -> None:
         m = self._metrics
@@ -132,17 +145,20 @@ class MetricsFiles:
         _merge(total, {"counters": self._metrics.counters, "histograms": self._metrics.histograms}, gauges=False)
         _merge(total, {"gauges": self._metrics.gauges}, gauges=True)
         others = [path for path in self._folder.glob("*.json") if path != self._own]
-        for snapshot in self._read(others):
-            _merge(total, snapshot, gauges=True)
+        for snapshot, saved_at in self._read(others):
+            _merge(total, snapshot, gauges=time.time() - saved_at < GONE_AFTER_S)
         registry = CollectorRegistry(auto_describe=False)
         registry.register(_Exposed(total))
         return generate_latest(registry)
 
     @staticmethod
-    def _read(paths: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    def _read(paths: Iterable[Path]) -> Iterator[tuple[dict[str, Any], float]]:
+        """Each snapshot and when it was saved."""
         for path in paths:
             with contextlib.suppress(OSError, orjson.JSONDecodeError):  # another worker may be starting or leaving
-                yield orjson.loads(path.read_bytes())
+                snapshot = orjson.loads(path.read_bytes())
+                if isinstance(snapshot, dict):
+                    yield snapshot, path.stat().st_mtime
 
 
 def _merge(into: Metrics, snapshot: dict[str, Any], *, gauges: bool) -> None:

@@ -16,6 +16,7 @@ from aiohttp import HttpVersion11, web
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, MethodNotAllowed, Refusal, RequestTimeout, RequestTooLarge, render
 from gateway.exchange import Dialect, Endpoint, Exchange, Inbound
+from gateway.headers import SERVER
 from gateway.wire import sse
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -127,7 +128,7 @@ def _wrong_method(request: web.BaseRequest, inbound: Inbound) -> web.Response | 
     allowed = ("GET", "HEAD") if inbound.endpoint is Endpoint.MODELS else ("POST",)
     if request.method in allowed:
         return None
-    headers = {"allow": ", ".join((*allowed, "OPTIONS")), "x-request-id": inbound.request_id}
+    headers = {"allow": ", ".join((*allowed, "OPTIONS")), "x-request-id": inbound.request_id, "server": SERVER}
     if request.method == "OPTIONS":
         return web.Response(status=204, headers=headers)
     refusal = MethodNotAllowed(f"{request.method} is not possible here; use {allowed[0]}.")

@@ -214,6 +214,7 @@ async def test_another_method_is_refused_in_the_dialect_of_the_route(method: str
         assert (await client.ask()).status == 200
     assert (reply.status, reply.headers["allow"]) == (405, "POST, OPTIONS")
     assert reply.headers["x-request-id"].startswith("req_")
+    assert reply.headers["server"] == "guardflow"
     if path == "/v1/messages":
         assert reply.json["error"]["type"] == "invalid_request_error"
         assert reply.json["request_id"] == reply.headers["x-request-id"]
