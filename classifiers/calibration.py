@@ -33,16 +33,6 @@ def _cross_entropy(margins: Doubles, truth: NDArray[np.intp]) -> float:
     return -float(logs[np.arange(len(truth)), truth].mean())
 
 
-def floor(confidence: Doubles, right: NDArray[np.bool_], least: float) -> float:
-    """The confidence under which fewer than `least` of the answers are right; 0 where there is no such."""
-    best = 0.0
-    for edge in np.arange(0.05, 0.6, 0.01):
-        near = (confidence >= edge - 0.05) & (confidence < edge)
-        if near.sum() >= 20 and right[near].mean() < least:
-            best = float(edge)
-    return round(best, 2)
-
-
 def threshold(benign: Doubles, rate: float) -> float:
     """The score that a share `rate` of the benign scores reaches."""
     return float(np.quantile(benign, 1 - rate))

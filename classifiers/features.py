@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifiers.normalise import BOUNDARY, normalise
 
-REVISION = "words1-2+chars5/1"
+REVISION = "words1-2+chars5/2"
 BITS = 17
 SEGMENT = 1024
 """Characters scored as one piece: an attack is not diluted by what surrounds it further away than this."""
@@ -30,6 +30,7 @@ _SHIFT = np.uint64(64 - BITS)
 _WORD, _PAIR_LEFT, _PAIR, _WINDOW = (
     np.uint64(x) for x in (0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3)
 )
+_ROW = np.uint32((1 << BITS) - 1)
 _SEPARATOR, _LETTER, _SINGLE = 0, 1, 2
 _KIND_OF = {"L": _LETTER, "M": _LETTER, "N": _LETTER, "Z": _SEPARATOR, "C": _SEPARATOR, "P": _SINGLE, "S": _SINGLE}
 
@@ -68,13 +69,10 @@ _KIND, _FOLD = _code_tables()
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Feature rows of several segments: `ids[k]` belongs to the segment whose spans hold k.
-
-    `spans[s]` lists the (start, end) slices of `ids` that are segment s's: one of each kind of feature.
-    """
+    """Table rows of several segments: those of segment s, each once, are `ids[edges[s] : edges[s + 1]]`."""
 
     ids: Ids
-    spans: list[list[tuple[int, int]]]
+    edges: list[int]
 
 
 def segments(text: str) -> list[str]:
@@ -98,7 +96,10 @@ def _pieces(text: str) -> list[str]:
 
 
 def rows(segments: list[str]) -> Rows:
-    """The features of each normalised segment (at most MAX_SEGMENTS of SEGMENT), in one pass over all of them."""
+    """The features of each normalised segment (at most MAX_SEGMENTS of SEGMENT), in one pass over all of them.
+
+    A feature counts once a segment: repeating a word makes it no likelier to mean what it means.
+    """
     codes = _codes(segments)
     kind = _KIND.take(codes, mode="clip")
     letter = kind == _LETTER
@@ -110,8 +111,31 @@ def rows(segments: list[str]) -> Rows:
     inside = np.flatnonzero(letter[1:-3] & letter[2:-2] & letter[3:-1])
     windows = (sums[inside + 5] - sums[inside]) * _INVERSE[inside]
     pairs = (words[:-1] * _PAIR_LEFT + words[1:]) * _PAIR
-    ids = np.concatenate((words[:-1] * _WORD, pairs, windows * _WINDOW)) >> _SHIFT
-    return Rows(ids.astype(np.intp), _spans(segments, starts, inside))
+    ids = (np.concatenate((words[:-1] * _WORD, pairs, windows * _WINDOW)) >> _SHIFT).astype(np.uint32)
+    if len(segments) == 1:
+        ids = _distinct(ids)
+        return Rows(ids.astype(np.intp), [0, len(ids)])
+    keys = _distinct(ids | _owners(segments, starts, inside) << np.uint32(BITS))
+    edges = np.searchsorted(keys, np.arange(len(segments) + 1, dtype=np.uint32) << np.uint32(BITS))
+    return Rows((keys & _ROW).astype(np.intp), edges.tolist())
+
+
+def _distinct(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
+    """`keys`, sorted in place, without repetitions: `np.unique` without its overhead."""
+    keys.sort()
+    keep = np.empty(len(keys), dtype=np.bool_)
+    keep[:1] = True
+    np.not_equal(keys[1:], keys[:-1], out=keep[1:])
+    return keys[keep]
+
+
+def _owners(segments: list[str], starts: Ids, inside: Ids) -> NDArray[np.uint32]:
+    """The segment of each word, pair and window, from where each segment's boundary stands."""
+    bounds = np.cumsum([1] + [len(segment) + 1 for segment in segments])
+    numbers = np.arange(len(segments), dtype=np.uint32)
+    of_words = np.repeat(numbers, np.diff(np.searchsorted(starts, bounds)))
+    of_windows = np.repeat(numbers, np.diff(np.searchsorted(inside, bounds)))
+    return np.concatenate((of_words, of_words, of_windows))
 
 
 def _codes(segments: list[str]) -> NDArray[np.uint8] | NDArray[np.uint32]:
@@ -120,21 +144,3 @@ def _codes(segments: list[str]) -> NDArray[np.uint8] | NDArray[np.uint32]:
     if joined.isascii():
         return np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
     return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-
-
-def _spans(segments: list[str], starts: Ids, inside: Ids) -> list[list[tuple[int, int]]]:
-    words, total = len(starts) - 1, 2 * (len(starts) - 1) + len(inside)
-    if len(segments) == 1:
-        return [[(0, total)]]
-    edges = np.cumsum([1] + [len(segment) + 1 for segment in segments])
-    first_word = np.searchsorted(starts, edges).tolist()
-    first_window = np.searchsorted(inside, edges - 1).tolist()
-    first_window[0], first_window[-1] = 0, len(inside)
-    return [
-        [
-            (first_word[i], first_word[i + 1]),
-            (words + first_word[i], words + first_word[i + 1]),
-            (2 * words + first_window[i], 2 * words + first_window[i + 1]),
-        ]
-        for i in range(len(segments))
-    ]

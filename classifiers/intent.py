@@ -1,4 +1,4 @@
-"""What a text wants: a softmax over fourteen intents, `other` where held-out texts as unsure were mostly wrong."""
+"""What a text wants: a softmax over fourteen intents, `other` for the unsurest twentieth of held-out texts."""
 
 import math
 from dataclasses import dataclass

@@ -38,8 +38,7 @@ class LinearModel:
     def margins(self, sums: Floats) -> Floats:
         """Scores from sums over this model's columns, one row a text."""
         mass = np.maximum(sums[:, -1:], _NO_MASS)
-        out: Floats = sums[:, :-1] / np.sqrt(mass) + self.bias
-        return out
+        return np.asarray(sums[:, :-1] / np.sqrt(mass) + self.bias, dtype=np.float32)
 
 
 class Stack:
@@ -55,9 +54,8 @@ class Stack:
         """One row of sums a segment, over the columns of all models."""
         taken = self._table.take(rows.ids, axis=0).astype(np.float32)
         ones = np.ones(len(taken), dtype=np.float32)
-        out = np.zeros((len(rows.spans), taken.shape[1]), dtype=np.float32)
-        for segment, spans in enumerate(rows.spans):
-            for start, end in spans:
-                out[segment] += ones[start:end] @ taken[start:end]
+        out = np.empty((len(rows.edges) - 1, taken.shape[1]), dtype=np.float32)
+        for segment, (start, end) in enumerate(pairwise(rows.edges)):
+            out[segment] = ones[start:end] @ taken[start:end]
         out *= self._scale
         return out

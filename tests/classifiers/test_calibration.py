@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifiers.calibration import floor, platt, shares, temperature, threshold
+from classifiers.calibration import platt, shares, temperature, threshold
 
 
 def test_platt_finds_the_curve_the_data_came_from() -> None:
@@ -30,12 +30,6 @@ def test_temperature_undoes_a_scaling() -> None:
     margins = rng.normal(0, 1.5, (20_000, 4))
     truth = np.array([rng.choice(4, p=p) for p in shares(margins)])
     assert temperature(3 * margins, truth) == pytest.approx(3, rel=0.1)
-
-
-def test_the_floor_is_where_answers_stop_being_mostly_wrong() -> None:
-    confidence = np.repeat(np.arange(0.1, 1.0, 0.02), 50)
-    assert floor(confidence, confidence > 0.4, 1 / 3) == pytest.approx(0.42, abs=0.04)
-    assert floor(confidence, np.ones(len(confidence), dtype=bool), 1 / 3) == 0
 
 
 def test_a_threshold_is_reached_by_the_share_it_promises() -> None:
