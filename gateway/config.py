@@ -25,6 +25,8 @@ DEFAULT_BASE_URLS: Mapping[str, str] = {
     "echo": "http://echo.invalid",
 }
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# Braces mean something to YAML, where variables are not in quotes: while it reads, these stand for them.
+_MARKED = re.compile("\ue000([A-Za-z_][A-Za-z0-9_]*)\ue001")
 _NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
 
 
@@ -144,9 +146,9 @@ def load_config(path: Path | None, environ: Mapping[str, str], *, literal_keys: 
 def parse_config(text: str, environ: Mapping[str, str], *, literal_keys: bool = True) -> Config:
     """Parse YAML (or JSON). Raises ConfigError."""
     try:
-        tree = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"not valid YAML: {error}") from error
+        tree = yaml.safe_load(_VARIABLE.sub("\ue000\\1\ue001", text))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise ConfigError("not valid YAML: " + _MARKED.sub(r"${\1}", str(error))) from error
     if tree is None:
         tree = {}
     if not isinstance(tree, dict):
@@ -183,7 +185,7 @@ def _literal_keys(tree: dict[str, Any]) -> Iterator[str]:
     providers = tree.get("providers")
     for name, body in (providers if isinstance(providers, dict) else {}).items():
         key = body.get("api_key") if isinstance(body, dict) else None
-        if key and not (isinstance(key, str) and _VARIABLE.fullmatch(key)):
+        if key and not (isinstance(key, str) and _MARKED.fullmatch(key)):
             yield f"providers.{name}.api_key: must come from the environment, as ${{NAME}}"
 
 
@@ -202,7 +204,7 @@ def _substitute(node: Any, environ: Mapping[str, str], faults: list[str], where:
             faults.append(f"{where.rstrip('.')}: the environment variable {match[1]} is not set")
         return value or ""
 
-    return _VARIABLE.sub(value_of, node)
+    return _MARKED.sub(value_of, node)
 
 
 def _cross_check(config: Config) -> Iterator[str]:
