@@ -12,6 +12,7 @@ from gateway.providers import usage
 from gateway.providers.base import StreamEvent, UpstreamRequest
 from gateway.providers.openai import rewritten
 from gateway.providers.rejection import redact, rejection
+from gateway.wire.sse import every_event_ends
 
 DEFAULT_VERSION = "2023-06-01"
 _MATTERS = re.compile(rb'"usage"\s*:\s*\{|"type"\s*:\s*"(?:message_delta|message_stop|error)"')
@@ -35,7 +36,7 @@ class AnthropicProvider:
         return _usage(reply)
 
     def matters(self, event: bytes) -> bool:
-        return _MATTERS.search(event) is not None or not event.rstrip().endswith(b"}")
+        return _MATTERS.search(event) is not None or not every_event_ends(event, b"}")
 
     def event(self, call: ModelCall, data: bytes) -> StreamEvent:
         try:

@@ -11,6 +11,7 @@ from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
 from gateway.providers import usage
 from gateway.providers.base import StreamEvent, UpstreamRequest
 from gateway.providers.rejection import redact, rejection
+from gateway.wire.sse import every_event_ends
 
 ENDPOINTS = frozenset(
     (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS)
@@ -38,7 +39,7 @@ class OpenAIProvider:
         return _usage(reply)
 
     def matters(self, event: bytes) -> bool:
-        return _MATTERS.search(event) is not None or not event.rstrip().endswith(b"}")
+        return _MATTERS.search(event) is not None or not every_event_ends(event, b"}")
 
     def event(self, call: ModelCall, data: bytes) -> StreamEvent:
         if data.strip() == b"[DONE]":

@@ -75,6 +75,12 @@ def data_of(event: bytes) -> bytes:
     return b"\n".join(_values(event, b"data"))
 
 
+def every_event_ends(events: bytes, last: bytes) -> bool:
+    """Do all of these raw events end with `last`? Costs two counts; errs towards False, as it does on CR line ends."""
+    ends = events.count(b"\n\n")
+    return 0 < ends == events.count(last + b"\n\n") and b"\r" not in events
+
+
 def name_of(event: bytes) -> str | None:
     """The event's name (its last `event` field), None for one without."""
     names = _values(event, b"event")

@@ -15,7 +15,8 @@ from tests.e2e.plain_http import call
 ADMIN_EMAIL = "admin@example.org"
 ADMIN_PASSWORD = "correct horse battery staple"
 START_TIMEOUT_S = 90.0
-_INHERITED = ("PATH", "HOME", "LANG", "TMPDIR")
+_RELOADED = "the configuration was read again"
+_INHERITED = ("PATH", "PYTHONPATH", "HOME", "LANG", "TMPDIR")
 
 
 class GatewayProcess:
@@ -46,7 +47,7 @@ class GatewayProcess:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "GatewayProcess":
-        command = [Path(sys.prefix) / "bin" / "guardflow", "serve", "--workers", str(self.workers)]
+        command = [str(Path(sys.prefix) / "bin" / "guardflow"), "serve", "--workers", str(self.workers)]
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.folder, env=self.environ, stdout=log, stderr=log, start_new_session=True
@@ -65,7 +66,9 @@ class GatewayProcess:
         before = self.log().count("the configuration was read again")
         self.process.send_signal(signal.SIGHUP)
         done = before + self.workers
-        self._wait_for(lambda: self.log().count("the configuration was read again") >= done, "take the configuration up")
+        self._wait_for(
+            lambda: self.log().count("the configuration was read again") >= done, "take the configuration up"
+        )
 
     def worker_pids(self) -> list[int]:
         assert self.process is not None

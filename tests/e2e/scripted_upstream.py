@@ -166,6 +166,8 @@ async def _pause(answer: Answer, after: int) -> None:
 def _head(status: int, headers: Mapping[str, str], length: int | None) -> bytes:
     said = {"content-type": "application/json", **headers}
     said |= {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
-    return f"HTTP/1.1 {status} Scripted\r\n".encode() + b"".join(
-        f"{name}: {value}\r\n".encode() for name, value in said.items()
-    ) + b"\r\n"
+    return (
+        f"HTTP/1.1 {status} Scripted\r\n".encode()
+        + b"".join(f"{name}: {value}\r\n".encode() for name, value in said.items())
+        + b"\r\n"
+    )

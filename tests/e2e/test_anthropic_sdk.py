@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import anthropic
 import pytest
-from anthropic.types import ToolParam
+from anthropic.types import ToolParam, ToolResultBlockParam
 
 from tests.e2e.anthropic_scripts import INPUT_TOKENS, breaks_off, calls_tool, fails, says
 from tests.e2e.conftest import UPSTREAM_KEY
@@ -79,14 +79,14 @@ def test_a_tools_input_is_put_together_from_its_pieces(
         asked = stream.get_final_message().content[0]
     assert asked.type == "tool_use"
     assert asked.input == {"city": "Oslo"}
-    told = {"type": "tool_result", "tool_use_id": asked.id, "content": "snow, -3 degrees"}
+    told: ToolResultBlockParam = {"type": "tool_result", "tool_use_id": asked.id, "content": "snow, -3 degrees"}
     answer = client.messages.create(
         model=f"claude/{model}", max_tokens=100, tools=[WEATHER],
         messages=[
             {"role": "user", "content": "What is the weather in Oslo?"},
             {"role": "assistant", "content": [{"type": "tool_use", "id": asked.id, "name": "weather",
                                                "input": asked.input}]},
-            {"role": "user", "content": [told]},  # type: ignore[list-item]
+            {"role": "user", "content": [told]},
         ],
     )  # fmt: skip
     assert [block.text for block in answer.content if block.type == "text"] == ["It snows."]

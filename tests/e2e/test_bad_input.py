@@ -91,18 +91,14 @@ def test_fields_of_the_wrong_kind_are_refused(
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
-def test_a_body_too_deep_is_refused(
-    shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str
-) -> None:
+def test_a_body_too_deep_is_refused(shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str) -> None:
     reply = call(shared.base_url, "POST", path, token=caller.token, body=DEEP)
     refused(reply, path, 400, "invalid_request_error")
     on_record_for_nothing(shared, ledger, caller, reply, "invalid_request_error")
 
 
 @pytest.mark.parametrize("path", [CHAT, MESSAGES])
-def test_a_body_too_large_is_refused(
-    shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str
-) -> None:
+def test_a_body_too_large_is_refused(shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str) -> None:
     reply = call(shared.base_url, "POST", path, token=caller.token, body=b" " * 1_000_001)
     refused(reply, path, 413, "request_too_large")
     on_record_for_nothing(shared, ledger, caller, reply, "request_too_large")
@@ -122,9 +118,7 @@ def test_a_compressed_body_is_refused(
 
 
 @pytest.mark.parametrize("path", ENDPOINTS)
-def test_an_unknown_model_is_not_found(
-    shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str
-) -> None:
+def test_an_unknown_model_is_not_found(shared: GatewayProcess, ledger: LedgerReader, caller: Caller, path: str) -> None:
     body = {"model": "no-such-model", "max_tokens": 5, "messages": HELLO, "input": "Hello.", "prompt": "Hello."}
     reply = call(shared.base_url, "POST", path, token=caller.token, json=body)
     refused(reply, path, 404, "model_not_found")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.ledger import LedgerReader
-from tests.e2e.openai_scripts import fails, says
+from tests.e2e.openai_scripts import EVENT_STREAM, event, fails, says
 from tests.e2e.scripted_upstream import Answer, Script, ScriptedUpstream
 from tests.e2e.staff import Caller, Staff
 
@@ -135,3 +135,18 @@ def test_a_stream_that_breaks_raises_in_the_client(
     row = ledger.rows(caller.user_id, at_least=1)[0]
     assert (row["status"], row["error_code"], row["flags"]) == (200, "upstream_error", ["usage_counted"])
     assert row["completion_tokens"] == 2
+
+
+@pytest.mark.parametrize("line_end", ["\n", "\r\n"])
+def test_a_broken_event_in_the_midst_of_good_ones_is_never_passed_on(
+    shared: GatewayProcess, caller: Caller, upstream: ScriptedUpstream, model: str, line_end: str
+) -> None:
+    good = [event({"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}}]})
+            for word in ("one", " two")]  # fmt: skip
+    together = b"".join([good[0], b'data: {"object": "chat.comple\n\n', good[1]])
+    upstream.script(
+        model,
+        lambda _: Answer([together.replace(b"\n", line_end.encode())], headers=EVENT_STREAM, streamed=True),
+    )
+    with pytest.raises(openai.InternalServerError, match="broken stream"):
+        asker(shared, caller.token)(f"up/{model}", stream=True)

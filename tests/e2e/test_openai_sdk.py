@@ -95,7 +95,7 @@ def test_a_tool_call_makes_its_round_trip_unchanged(
     assert json.loads(tool_call.function.arguments) == {"city": "Oslo"}
     told: list[ChatCompletionMessageParam] = [
         *asked,
-        {"role": "assistant", "tool_calls": [tool_call.model_dump()]},  # type: ignore[typeddict-item, list-item]
+        {"role": "assistant", "tool_calls": [tool_call.model_dump()]},  # type: ignore[list-item]
         {"role": "tool", "tool_call_id": tool_call.id, "content": "snow, -3 degrees"},
     ]
     second = client.chat.completions.create(model=f"up/{model}", messages=told, tools=[WEATHER])
@@ -103,9 +103,7 @@ def test_a_tool_call_makes_its_round_trip_unchanged(
     assert upstream.of(model)[1].received.body == {"model": model, "messages": told, "tools": [WEATHER]}
 
 
-def test_streamed_tool_arguments_arrive_in_order(
-    client: openai.OpenAI, upstream: ScriptedUpstream, model: str
-) -> None:
+def test_streamed_tool_arguments_arrive_in_order(client: openai.OpenAI, upstream: ScriptedUpstream, model: str) -> None:
     pieces = ['{"ci', 'ty": ', '"Sønder', 'borg"', "}"]
     upstream.script(model, calls_tool("weather", *pieces))
     with client.chat.completions.stream(model=f"up/{model}", messages=HELLO, tools=[WEATHER]) as stream:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gateway.wire.sse import KEEP_ALIVE, EventSplitter, EventTooLarge, data_of, event, name_of
+from gateway.wire.sse import KEEP_ALIVE, EventSplitter, EventTooLarge, data_of, event, every_event_ends, name_of
 
 OPENAI = (
     b'data: {"id":"c1","choices":[{"delta":{"role":"assistant","content":null}}]}\n\n'
@@ -132,6 +132,17 @@ def test_a_last_event_without_its_blank_line_is_the_rest_and_can_be_read(tail: b
     assert splitter.feed(b"data: a\n\n" + tail) == [b"data: a\n\n"]
     assert splitter.rest == tail
     assert data_of(splitter.rest) == b"[DONE]"
+
+
+def test_a_broken_event_is_seen_among_whole_ones() -> None:
+    whole, broken = b'data: {"a":1}\n\n', b'data: {"a\n\n'
+    assert every_event_ends(whole, b"}")
+    assert every_event_ends(whole * 3, b"}")
+    assert not every_event_ends(whole + broken + whole, b"}")
+    assert not every_event_ends(broken + whole, b"}")
+    assert not every_event_ends(whole + b"data: [DONE]\n\n", b"}")
+    assert not every_event_ends(b'data: {"a\r\n\r\n' + whole, b"}")
+    assert not every_event_ends(b"", b"}")
 
 
 def test_a_name_cannot_smuggle_a_line() -> None:
