@@ -1,19 +1,22 @@
-"""The printed pages are the ones that the code prints."""
+"""The pages that are printed from the settings. That the files are these pages is a house rule."""
+
+from io import StringIO
 
 from dotenv import dotenv_values
 
-from guardflow.reference import env_example, pages
+from guardflow.reference import env_example, settings_page
 from guardflow.settings import load
 
 
-def test_the_printed_pages_are_up_to_date() -> None:
-    for path, text in pages().items():
-        assert path.read_text("utf-8") == text, f"{path.name} is old: run `make docs`"
+def test_the_page_shows_every_setting_once_with_its_default() -> None:
+    page = settings_page()
+    for name in load({}).environ():
+        assert page.count(f"\n| `{name}` |") == 1, name
+    assert "| `DATA_DIR` | `.guardflow` |" in page
+    assert "One of `none`, `redacted`, `full`." in page
 
 
 def test_the_example_with_every_line_taken_in_is_the_default() -> None:
-    from io import StringIO
-
     taken = env_example().replace("\n#", "\n").replace("\n ", "\n# ").replace("\n--- ", "\n# ")
     values = dotenv_values(stream=StringIO(taken), interpolate=False)
     known = {name: value or "" for name, value in values.items() if name == name.upper() and " " not in name}
