@@ -22,7 +22,7 @@ from gateway.metrics import Metrics
 from gateway.phases.parse import parse_body
 from gateway.policy import make_policy
 from gateway.providers.anthropic import AnthropicProvider
-from gateway.providers.base import ReplyTooLarge, UpstreamReply, UpstreamRequest, UpstreamSilent
+from gateway.providers.base import ReplyTooLarge, Upstream, UpstreamReply, UpstreamRequest, UpstreamSilent
 from gateway.providers.openai import OpenAIProvider
 from gateway.quota.base import Ask, QuotaStore, QuotaUsage, Scope, Spent
 from gateway.quota.memory import MemoryQuotaStore
@@ -259,7 +259,7 @@ ALICE = Principal(user_id=1, token_id=11, email="alice@example.org", name="Alice
 class World:
     """Everything a request may use, all of it at hand: `services` is made of the honest fakes and of scripts."""
 
-    def __init__(self, config: Config, upstreams: Mapping[str, ScriptedUpstream], who: Principal = ALICE) -> None:
+    def __init__(self, config: Config, upstreams: Mapping[str, Upstream], who: Principal = ALICE) -> None:
         self.clock = Clock()
         self.store = MemoryTokenStore()
         self.store.add(TOKEN, who)
