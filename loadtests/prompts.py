@@ -66,7 +66,7 @@ def _body(size: int, rng: random.Random, marker: str, *, stream: bool) -> bytes:
         more = " " + sentence(rng)
         text, room = text + more, room - len(more)
     request["messages"] = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": text}]
-    return json.dumps(request).encode()
+    return json.dumps(request, separators=(",", ":")).encode()  # as SDKs send it
 
 
 def endless(requests: list[bytes]) -> Iterator[bytes]:
