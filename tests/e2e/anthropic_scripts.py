@@ -34,7 +34,7 @@ def breaks_off(*words: str) -> Script:
         events = list(_events({"type": "text", "text": ""}, [{"type": "text_delta", "text": w} for w in words], ""))
         failed = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
         pieces = [_event(said) for said in [*events[: 2 + len(words)], failed]]
-        return Answer(pieces, headers=EVENT_STREAM, streamed=True)
+        return Answer(pieces, headers=EVENT_STREAM, streamed=True, wait=lambda sent: 0.3 * (sent == len(pieces) - 1))
 
     return script
 

@@ -69,7 +69,7 @@ def model() -> str:
 
 
 @pytest.fixture
-def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeGateway]:
+def gateway(postgres_url: str, redis_url: str, tmp_path: Path) -> Iterator[MakeGateway]:
     """Make and start gateways: `gateway(config, workers=1, environ={}, embedded=False)`. Unless embedded, they run on
     the test's own database and store."""
     made: list[GatewayProcess] = []
@@ -81,10 +81,7 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MakeGate
         environ: Mapping[str, str] | None = None,
         embedded: bool = False,
     ) -> GatewayProcess:
-        state = {} if embedded else {
-            "DATABASE_URL": request.getfixturevalue("postgres_url"),
-            "REDIS_URL": request.getfixturevalue("redis_url"),
-        }  # fmt: skip
+        state = {} if embedded else {"DATABASE_URL": postgres_url, "REDIS_URL": redis_url}
         folder = tmp_path / f"gateway{len(made)}"
         process = GatewayProcess(folder, config, workers=workers, environ={**state, **(environ or {})})
         made.append(process)

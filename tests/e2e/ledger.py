@@ -1,6 +1,7 @@
 """What the gateway put on record, read from its database."""
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import asyncpg
@@ -12,6 +13,8 @@ VISIBLE_WITHIN_S = 10.0
 
 
 class LedgerReader:
+    """Blocks; may be used beside a running loop all the same."""
+
     def __init__(self, database_url: str) -> None:
         self._url = database_url
 
@@ -23,7 +26,8 @@ class LedgerReader:
             finally:
                 await connection.close()
 
-        return migrations.run_alone(run())
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(lambda: migrations.run_alone(run())).result()
 
     def rows(self, user_id: int, *, at_least: int = 0) -> list[dict[str, Any]]:
         """The user's log rows, oldest first, once there are `at_least` so many."""

@@ -124,7 +124,7 @@ def test_a_used_up_quota_is_not_tried_again(shared: GatewayProcess, staff: Staff
 def test_a_stream_that_breaks_raises_in_the_client(
     shared: GatewayProcess, caller: Caller, upstream: ScriptedUpstream, ledger: LedgerReader, model: str
 ) -> None:
-    upstream.script(model, says("one", " two", " three", cut_after=2))
+    upstream.script(model, says("one", " two", " three", cut_after=2, wait=lambda sent: 0.3 * (sent == 2)))
     with openai.OpenAI(base_url=f"{shared.base_url}/v1", api_key=caller.token, max_retries=0) as client:
         stream = client.chat.completions.create(
             model=f"up/{model}", messages=[{"role": "user", "content": "Count."}], stream=True
