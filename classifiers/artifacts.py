@@ -61,7 +61,7 @@ def load(path: Path) -> LinearClassifier:
 def save(path: Path, name: str, model: LinearModel, settings: dict[str, float], metrics: dict[str, Any]) -> Manifest:
     """Writes `name`.npz and `name`.json; the same arrays always give the same bytes."""
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, table=model.table, scale=model.scale, bias=model.bias)
+    np.savez_compressed(buffer, table=model.table, scale=model.scale, bias=np.array(model.bias, dtype=np.float32))
     digest = hashlib.sha256(buffer.getvalue()).hexdigest()
     manifest = Manifest(name, digest[:12], digest, REVISION, model.columns, settings, metrics)
     path.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def load_model(path: Path, name: str) -> tuple[LinearModel, Manifest]:
         raise ArtifactError(f"{file}: not the file its manifest names (sha256 differs)")
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            model = LinearModel(manifest.columns, arrays["table"], arrays["scale"], arrays["bias"])
+            model = LinearModel(manifest.columns, arrays["table"], arrays["scale"], tuple(arrays["bias"].tolist()))
     except (KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ArtifactError(f"{file}: not a model: {error}") from error
     if model.table.shape != (1 << BITS, len(manifest.columns) + 1) or model.table.dtype != np.int8:

@@ -9,7 +9,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 
 from classifiers.features import BITS, rows, segments
-from classifiers.linear import Floats, LinearModel
+from classifiers.linear import NO_MASS, Floats, LinearModel
 
 _CHUNK = 2000
 _MIN_TEXTS = 2
@@ -55,7 +55,7 @@ def frequencies(counts: Any) -> Floats:
 def scaled(counts: Any, idf: Floats) -> Any:
     """The rows a model is fitted on: counts times frequencies, over the root of the mass."""
     mass = counts @ np.square(idf)
-    return sparse.diags(1 / np.sqrt(np.maximum(mass, 1e-6)), dtype=np.float32) @ counts @ sparse.diags(idf)
+    return sparse.diags(1 / np.sqrt(np.maximum(mass, NO_MASS)), dtype=np.float32) @ counts @ sparse.diags(idf)
 
 
 def fold(columns: tuple[str, ...], weights: Floats, bias: Floats, idf: Floats) -> LinearModel:
@@ -65,5 +65,6 @@ def fold(columns: tuple[str, ...], weights: Floats, bias: Floats, idf: Floats) -
 
 def margins(model: LinearModel, counts: Any) -> Floats:
     """The scores of rows of counts: what serving must equal."""
-    table = model.table.astype(np.float32) * model.scale
-    return model.margins(np.asarray(counts @ table, dtype=np.float32))
+    sums = np.asarray(counts @ (model.table.astype(np.float32) * model.scale), dtype=np.float32)
+    roots = np.sqrt(np.maximum(sums[:, -1:], NO_MASS))
+    return np.asarray(sums[:, :-1] / roots + np.array(model.bias), dtype=np.float32)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from classifiers.normalise import BOUNDARY, normalise
 
-REVISION = "words1-2+chars5/2"
+REVISION = "words1-2+chars5/3"
 BITS = 17
 SEGMENT = 1024
 """Characters scored as one piece: an attack is not diluted by what surrounds it further away than this."""
@@ -27,9 +27,7 @@ _U64 = NDArray[np.uint64]
 
 _BASE = 0x9E3779B97F4A7C15
 _SHIFT = np.uint64(64 - BITS)
-_WORD, _PAIR_LEFT, _PAIR, _WINDOW = (
-    np.uint64(x) for x in (0xD6E8FEB86659FD93, 0xA0761D6478BD642F, 0xE7037ED1A0B428DB, 0x8EBC6AF09C88C6E3)
-)
+_CODE, _PAIR = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
 _ROW = np.uint32((1 << BITS) - 1)
 _SEPARATOR, _LETTER, _SINGLE = 0, 1, 2
 _KIND_OF = {"L": _LETTER, "M": _LETTER, "N": _LETTER, "Z": _SEPARATOR, "C": _SEPARATOR, "P": _SINGLE, "S": _SINGLE}
@@ -45,8 +43,8 @@ _POWER = _powers(_BASE, _MAX_CODES)
 _INVERSE = _powers(pow(_BASE, -1, 1 << 64), _MAX_CODES)
 
 
-def _code_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
-    """For each code point of the basic plane its kind, and the code it hashes as.
+def _code_tables() -> tuple[NDArray[np.uint8], _U64]:
+    """For each code point of the basic plane its kind, and the value it hashes as.
 
     Letters make words; a sign, or a letter of a script without spaces, is a word of its own. Digits share one code:
     a number's shape tells more than its value. So do all separators. What lies beyond the plane reads as its last.
@@ -59,12 +57,12 @@ def _code_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
     kind[ord(BOUNDARY)] = _SINGLE
     kind[ord("'")] = _LETTER
     kind[-1] = _SINGLE
-    fold = np.where(kind == _SEPARATOR, ord(" "), codes).astype(np.uint16)
-    fold[[name == "Nd" for name in names]] = ord("0")
-    return kind, fold
+    same_as = np.where(kind == _SEPARATOR, ord(" "), codes).astype(np.uint64)
+    same_as[[name == "Nd" for name in names]] = ord("0")
+    return kind, same_as * _CODE
 
 
-_KIND, _FOLD = _code_tables()
+_KIND, _VALUE = _code_tables()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +101,26 @@ def rows(segments: list[str]) -> Rows:
     codes = _codes(segments)
     kind = _KIND.take(codes, mode="clip")
     letter = kind == _LETTER
-    starts = np.flatnonzero(kind[1:] > letter[:-1]) + 1
-    ends = np.flatnonzero(kind[:-1] > letter[1:]) + 1
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.cumsum(_FOLD.take(codes, mode="clip") * _POWER[: len(codes)], out=sums[1:])
-    words = (sums[ends] - sums[starts]) * _INVERSE[starts]
-    inside = np.flatnonzero(letter[1:-3] & letter[2:-2] & letter[3:-1])
-    windows = (sums[inside + 5] - sums[inside]) * _INVERSE[inside]
-    pairs = (words[:-1] * _PAIR_LEFT + words[1:]) * _PAIR
-    ids = (np.concatenate((words[:-1] * _WORD, pairs, windows * _WINDOW)) >> _SHIFT).astype(np.uint32)
+    np.add.accumulate(_VALUE.take(codes, mode="clip") * _POWER[: len(codes)], out=sums[1:])
+    before = (kind[1:] > letter[:-1]).nonzero()[0]
+    last = (kind[:-1] > letter[1:]).nonzero()[0]
+    words = (_at(sums[1:], last) - _at(sums[1:], before)) * _at(_INVERSE[1:], before)
+    inside = (letter[1:-3] & letter[2:-2] & letter[3:-1]).nonzero()[0]
+    windows = (_at(sums[5:], inside) - _at(sums, inside)) * _at(_INVERSE, inside)
+    pairs = words[:-1] * _PAIR + words[1:]
+    ids = (np.concatenate((words[:-1], pairs, windows)) >> _SHIFT).astype(np.uint32)
     if len(segments) == 1:
         ids = _distinct(ids)
         return Rows(ids.astype(np.intp), [0, len(ids)])
-    keys = _distinct(ids | _owners(segments, starts, inside) << np.uint32(BITS))
+    keys = _distinct(ids | _owners(segments, before, inside) << np.uint32(BITS))
     edges = np.searchsorted(keys, np.arange(len(segments) + 1, dtype=np.uint32) << np.uint32(BITS))
     return Rows((keys & _ROW).astype(np.intp), edges.tolist())
+
+
+def _at(values: _U64, index: Ids) -> _U64:
+    """`values[index]`, at half the overhead; the indices are known to fit."""
+    return values.take(index, mode="clip")
 
 
 def _distinct(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -129,11 +132,11 @@ def _distinct(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return keys[keep]
 
 
-def _owners(segments: list[str], starts: Ids, inside: Ids) -> NDArray[np.uint32]:
+def _owners(segments: list[str], before: Ids, inside: Ids) -> NDArray[np.uint32]:
     """The segment of each word, pair and window, from where each segment's boundary stands."""
     bounds = np.cumsum([1] + [len(segment) + 1 for segment in segments])
     numbers = np.arange(len(segments), dtype=np.uint32)
-    of_words = np.repeat(numbers, np.diff(np.searchsorted(starts, bounds)))
+    of_words = np.repeat(numbers, np.diff(np.searchsorted(before, bounds - 1)))
     of_windows = np.repeat(numbers, np.diff(np.searchsorted(inside, bounds)))
     return np.concatenate((of_words, of_words, of_windows))
 

@@ -1,11 +1,12 @@
 """What a text wants: a softmax over fourteen intents, `other` for the unsurest twentieth of held-out texts."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from classifiers.base import Intent
 from classifiers.labels import OTHER
-from classifiers.linear import Floats, LinearModel
+from classifiers.linear import LinearModel
 
 NO_TEXT = Intent(OTHER, 0.0)
 
@@ -18,10 +19,10 @@ class IntentModel:
     temperature: float
     floor: float
 
-    def judge(self, sums: Floats) -> Intent:
-        """`sums`: one row, over this model's columns."""
-        margins = self.model.margins(sums)[0]
-        probabilities = dict(zip(self.model.columns, softmax((margins / self.temperature).tolist()), strict=True))
+    def judge(self, sums: Sequence[float]) -> Intent:
+        """`sums`: a text's, over this model's columns."""
+        margins = [margin / self.temperature for margin in self.model.margins(sums)]
+        probabilities = dict(zip(self.model.columns, softmax(margins), strict=True))
         label = max(probabilities, key=probabilities.__getitem__)
         confidence = probabilities[label]
         return Intent(label if confidence >= self.floor else OTHER, confidence, probabilities)

@@ -34,11 +34,11 @@ class LinearClassifier:
         latest, texts = _untrusted(turns)
         if not texts:
             return Judgement(intent.NO_TEXT, misuse.NO_TEXT)
-        sums = self._sums(texts)
+        sums = self._sums(texts).tolist()
         of_misuse, of_intent = self._stack.slices
         return Judgement(
-            self.intent.judge(sums[:1, of_intent]) if latest else intent.NO_TEXT,
-            self.misuse.judge(sums[:, of_misuse]),
+            self.intent.judge(sums[0][of_intent]) if latest else intent.NO_TEXT,
+            self.misuse.judge([row[of_misuse] for row in sums]),
         )
 
     def _sums(self, texts: list[list[str]]) -> Floats:

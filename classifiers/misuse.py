@@ -5,12 +5,14 @@ categories share out the kind `harmful`.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from classifiers.base import Misuse
 from classifiers.intent import softmax
 from classifiers.labels import BENIGN, CATEGORIES, HARMFUL, KINDS
-from classifiers.linear import Floats, LinearModel
+from classifiers.linear import LinearModel
 
 COLUMNS = ("misuse", *KINDS, *CATEGORIES)
 NO_TEXT = Misuse(0.0, BENIGN, dict.fromkeys((*KINDS, *CATEGORIES), 0.0))
@@ -29,10 +31,9 @@ class MisuseModel:
     flag: float
     block: float
 
-    def judge(self, sums: Floats) -> Misuse:
+    def judge(self, sums: Sequence[Sequence[float]]) -> Misuse:
         """`sums`: one row for each text and piece of a text; the worst one speaks for all."""
-        margins = self.model.margins(sums)
-        worst = margins[int(margins[:, 0].argmax())].tolist()
+        worst = max(map(self.model.margins, sums), key=itemgetter(0))
         score = logistic(self.slope * worst[0] + self.offset)
         kinds = {k: score * share for k, share in zip(KINDS, softmax(worst[_KINDS]), strict=True)}
         about = softmax(worst[_CATEGORIES])

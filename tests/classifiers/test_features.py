@@ -1,6 +1,6 @@
 """The feature pass: one definition, whatever else is in the pass, and for any text."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from classifiers.features import BITS, HEAD, MAX_SEGMENTS, SEGMENT, TAIL, Rows, rows, segments
@@ -12,6 +12,7 @@ def ids_of(found: Rows, segment: int) -> list[int]:
     return [int(i) for i in found.ids[found.edges[segment] : found.edges[segment + 1]]]
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_segment_has_the_same_features_alone_and_in_company(texts: list[str]) -> None:
     pieces = [segments(text)[0] for text in texts]
@@ -19,6 +20,7 @@ def test_a_segment_has_the_same_features_alone_and_in_company(texts: list[str]) 
     assert [ids_of(together, i) for i in range(len(pieces))] == [ids_of(rows([p]), 0) for p in pieces]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec=None), max_size=6000))
 def test_pieces_are_bounded_and_every_feature_has_a_place_in_the_table(text: str) -> None:
     pieces = segments(text)
