@@ -5,7 +5,7 @@ connection, and no byte is left over on either side. In every other case it is c
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from math import inf
 from typing import cast
@@ -57,16 +57,15 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return not self._transport.is_closing()
 
-    async def exchange(self, request: bytes, first_byte_timeout_s: float) -> Reply:
-        """Send the request; return when the head of the reply is here. `heard` tells whether any byte of it came."""
+    def exchange(self, request: bytes, first_byte_timeout_s: float) -> Coroutine[None, None, Reply]:
+        """Send the request; await the reply's head. `heard` tells whether any byte of it came."""
         reply = self._reply = Reply(self)
         self._headers = {}
         self.heard = self._head_done = self._complete = False
         self._head_bytes = self._bodiless = 0
         self._transport.write(request)
         self.expect(first_byte_timeout_s)
-        await reply.arrival()
-        return reply
+        return reply.arrival()
 
     def expect(self, within_s: float) -> None:
         """Sound the alarm when no body arrives for so long. The timer outlives exchanges and looks at the deadline

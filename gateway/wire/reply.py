@@ -76,11 +76,12 @@ class Reply:
 
     # What the connection does.
 
-    async def arrival(self) -> None:
-        """Wait for the head."""
+    async def arrival(self) -> "Reply":
+        """This reply, once its head is here."""
         await self._wait()
         if self.status == 0 and self._error is not None:
             raise self._error
+        return self
 
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.status, self.headers = status, headers
