@@ -331,7 +331,7 @@ def make_inbound(
         return raw
 
     return Inbound(
-        uuid.uuid4(), endpoint, endpoint.dialect, headers if headers is not None else bearer(), read or read_body,
+        uuid.uuid4().hex, endpoint, endpoint.dialect, headers if headers is not None else bearer(), read or read_body,
         time.perf_counter(), datetime.now(UTC),
     )  # fmt: skip
 

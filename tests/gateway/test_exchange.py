@@ -8,7 +8,7 @@ from tests.gateway.scripted import make_call, make_inbound
 
 def test_a_request_is_named_by_its_id() -> None:
     inbound = make_inbound()
-    assert inbound.request_id == f"req_{inbound.id.hex}"
+    assert inbound.request_id == f"req_{inbound.id}"
 
 
 def test_every_endpoint_has_its_dialect() -> None:

@@ -86,10 +86,10 @@ def prepare(*steps: Step, down: ListDownstream | None = None) -> Relayed:
     return Relayed(down or ListDownstream(), Meter(answered=True), ScriptedReply(*steps))
 
 
-async def run(relayed: Relayed, call: ModelCall) -> None:
+async def run(relayed: Relayed, call: ModelCall, idle_timeout_s: float = 0.05) -> None:
     provider = AnthropicProvider("") if call.endpoint is Endpoint.MESSAGES else OpenAIProvider("")
     relay_ = StreamRelay(call, provider, relayed.down, relayed.meter, {"x-request-id": "r"})
-    await relay_.run(relayed.reply, 0.05)
+    await relay_.run(relayed.reply, idle_timeout_s)
 
 
 async def fails(*steps: Step, call: ModelCall | None = None) -> Relayed:
@@ -196,7 +196,9 @@ async def test_a_fault_after_the_last_event_takes_nothing_away(fault: Exception)
 
 async def test_an_upstream_that_lingers_after_its_last_event_keeps_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "LINGER_S", 0.01)
-    relayed = await relay(word("a"), STOP, DONE, for_ever)
+    relayed = prepare(word("a"), STOP, DONE, for_ever)
+    async with asyncio.timeout(1):
+        await run(relayed, make_call(stream=True), idle_timeout_s=9)
     assert relayed.down.tail == DONE
     assert relayed.meter.complete
 
