@@ -180,7 +180,10 @@ def database_url(env_file: Path | None = ENV_FILE) -> str:
     url = process_environ(env_file).get("DATABASE_URL", "").strip()
     if not url:
         raise SettingsError(["DATABASE_URL is not set; for the embedded database use `guardflow db upgrade`"])
-    return _database(url)
+    try:
+        return _database(url)
+    except ValueError as error:
+        raise SettingsError([f"DATABASE_URL {error}"]) from error
 
 
 def _validate(values: dict[str, str]) -> tuple[Settings, dict[str, str]]:

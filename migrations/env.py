@@ -5,6 +5,7 @@ from alembic import context
 from alembic.operations.ops import MigrationScript
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -45,9 +46,13 @@ def database_url() -> str:
     """Given by our own code; on `alembic`'s command line, from the environment or .env like everything else."""
     url: str | None = context.config.attributes.get("url")
     if url is None:
+        from guardflow.settings import SettingsError
         from guardflow.settings import database_url as configured
 
-        url = configured()
+        try:
+            url = configured()
+        except SettingsError as error:
+            raise CommandError(str(error)) from error
     return url
 
 

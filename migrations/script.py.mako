@@ -6,8 +6,8 @@ Revises: ${down_revision | comma,n}
 
 from migrations.script import run_script
 
-revision = ${repr(up_revision)}
-down_revision: str | None = ${repr(down_revision)}
+revision = "${up_revision}"
+down_revision: str | None = "${down_revision}"
 branch_labels = None
 depends_on = None
 
