@@ -27,7 +27,7 @@ Linear models over hashed words, word pairs and five-letter windows; weights of 
 def write(path: Path) -> None:
     """MODEL_CARD.md for the manifests found in `path`."""
     parts = [_INTRODUCTION]
-    for file in sorted(path.glob("*.json")):
+    for file in filter(Path.exists, (path / "intent.json", path / "misuse.json")):
         manifest = json.loads(file.read_text(encoding="utf-8"))
         rows = {**manifest["settings"], **manifest["metrics"]}
         lines = [f"| {name} | {value:.6g} |" for name, value in rows.items()]

@@ -27,24 +27,24 @@ _U64 = NDArray[np.uint64]
 
 _BASE = 0x9E3779B97F4A7C15
 _SHIFT = np.uint64(64 - BITS)
-_CODE, _PAIR = np.uint64(0xD6E8FEB86659FD93), np.uint64(0xA0761D6478BD642F)
+_FIRST, _PAIR = 0xD6E8FEB86659FD93, np.uint64(0xA0761D6478BD642F)
 _ROW = np.uint32((1 << BITS) - 1)
 _SEPARATOR, _LETTER, _SINGLE = 0, 1, 2
 _KIND_OF = {"L": _LETTER, "M": _LETTER, "N": _LETTER, "Z": _SEPARATOR, "C": _SEPARATOR, "P": _SINGLE, "S": _SINGLE}
 
 
-def _powers(base: int, count: int) -> _U64:
-    out = np.full(count, base, dtype=np.uint64)
-    out[0] = 1
+def _powers(first: int, base: int) -> _U64:
+    out = np.full(_MAX_CODES, base, dtype=np.uint64)
+    out[0] = first
     return np.multiply.accumulate(out)
 
 
-_POWER = _powers(_BASE, _MAX_CODES)
-_INVERSE = _powers(pow(_BASE, -1, 1 << 64), _MAX_CODES)
+_POWER = _powers(_FIRST, _BASE)
+_INVERSE = _powers(1, pow(_BASE, -1, 1 << 64))
 
 
-def _code_tables() -> tuple[NDArray[np.uint8], _U64]:
-    """For each code point of the basic plane its kind, and the value it hashes as.
+def _code_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """For each code point of the basic plane its kind, and the code it hashes as.
 
     Letters make words; a sign, or a letter of a script without spaces, is a word of its own. Digits share one code:
     a number's shape tells more than its value. So do all separators. What lies beyond the plane reads as its last.
@@ -57,12 +57,13 @@ def _code_tables() -> tuple[NDArray[np.uint8], _U64]:
     kind[ord(BOUNDARY)] = _SINGLE
     kind[ord("'")] = _LETTER
     kind[-1] = _SINGLE
-    same_as = np.where(kind == _SEPARATOR, ord(" "), codes).astype(np.uint64)
+    same_as = np.where(kind == _SEPARATOR, ord(" "), codes).astype(np.uint16)
     same_as[[name == "Nd" for name in names]] = ord("0")
-    return kind, same_as * _CODE
+    return kind, same_as
 
 
-_KIND, _VALUE = _code_tables()
+_KIND, _CODE = _code_tables()
+_ASCII_KIND, _ASCII_CODE = _KIND[:256].tobytes(), _CODE[:256].astype(np.uint8).tobytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,16 @@ def rows(segments: list[str]) -> Rows:
 
     A feature counts once a segment: repeating a word makes it no likelier to mean what it means.
     """
-    codes = _codes(segments)
-    kind = _KIND.take(codes, mode="clip")
+    kind, codes = _read(segments)
     letter = kind == _LETTER
+    is_letter = letter.view(np.uint8)
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
-    np.add.accumulate(_VALUE.take(codes, mode="clip") * _POWER[: len(codes)], out=sums[1:])
-    before = (kind[1:] > letter[:-1]).nonzero()[0]
-    last = (kind[:-1] > letter[1:]).nonzero()[0]
-    words = (_at(sums[1:], last) - _at(sums[1:], before)) * _at(_INVERSE[1:], before)
+    np.add.accumulate(codes * _POWER[: len(codes)], out=sums[1:])
+    before = (kind[1:] > is_letter[:-1]).nonzero()[0]
+    last = (kind[:-1] > is_letter[1:]).nonzero()[0]
+    words = (sums[1:][last] - sums[1:][before]) * _INVERSE[1:][before]
     inside = (letter[1:-3] & letter[2:-2] & letter[3:-1]).nonzero()[0]
-    windows = (_at(sums[5:], inside) - _at(sums, inside)) * _at(_INVERSE, inside)
+    windows = (sums[5:][inside] - sums[inside]) * _INVERSE[inside]
     pairs = words[:-1] * _PAIR + words[1:]
     ids = (np.concatenate((words[:-1], pairs, windows)) >> _SHIFT).astype(np.uint32)
     if len(segments) == 1:
@@ -116,11 +117,6 @@ def rows(segments: list[str]) -> Rows:
     keys = _distinct(ids | _owners(segments, before, inside) << np.uint32(BITS))
     edges = np.searchsorted(keys, np.arange(len(segments) + 1, dtype=np.uint32) << np.uint32(BITS))
     return Rows((keys & _ROW).astype(np.intp), edges.tolist())
-
-
-def _at(values: _U64, index: Ids) -> _U64:
-    """`values[index]`, at half the overhead; the indices are known to fit."""
-    return values.take(index, mode="clip")
 
 
 def _distinct(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -141,9 +137,12 @@ def _owners(segments: list[str], before: Ids, inside: Ids) -> NDArray[np.uint32]
     return np.concatenate((of_words, of_words, of_windows))
 
 
-def _codes(segments: list[str]) -> NDArray[np.uint8] | NDArray[np.uint32]:
-    """The segments in one row of code points, each opened by BOUNDARY, the last one also closed by it."""
+def _read(segments: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | NDArray[np.uint16]]:
+    """Kinds and codes of the segments in one row, each opened by BOUNDARY, the last one also closed by it."""
     joined = f" {BOUNDARY}{BOUNDARY.join(segments)}{BOUNDARY} "
     if joined.isascii():
-        return np.frombuffer(joined.encode("ascii"), dtype=np.uint8)
-    return np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        raw = joined.encode("ascii")
+        kinds, codes = raw.translate(_ASCII_KIND), raw.translate(_ASCII_CODE)
+        return np.frombuffer(kinds, dtype=np.uint8), np.frombuffer(codes, dtype=np.uint8)
+    points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    return _KIND.take(points, mode="clip"), _CODE.take(points, mode="clip")

@@ -59,5 +59,5 @@ class Stack:
         if len(rows.edges) == 2:
             alone: Floats = (ones @ taken) * self._scale
             return alone[None]
-        parts: Floats = np.stack([ones[start:end] @ taken[start:end] for start, end in pairwise(rows.edges)])
-        return parts * self._scale
+        parts = np.stack([ones[start:end] @ taken[start:end] for start, end in pairwise(rows.edges)])
+        return np.asarray(parts * self._scale)
