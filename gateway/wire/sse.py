@@ -12,7 +12,7 @@ KEEP_ALIVE = b": keep-alive\n\n"
 # A line end, then an empty line. A CR that an LF follows is half a line end, never a whole one.
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LONGEST_BLANK_LINE = 4
-_BOUNDARIES = (b"\n\n", b"\r\n\r\n")
+_LINE_ENDS = (b"\n", b"\r")
 _CR = 0x0D
 
 
@@ -39,7 +39,12 @@ class EventSplitter:
 
     def whole(self, piece: bytes) -> bool:
         """Are these complete events, with nothing held back before them? Then `feed` may be left out for them."""
-        return not self._buffer and piece.endswith(_BOUNDARIES)
+        if self._buffer:
+            return False
+        # A line end before the blank line may have been half of another blank line: `feed` shall say.
+        if piece.endswith(b"\n\n"):
+            return piece[-3:-2] not in _LINE_ENDS
+        return piece.endswith(b"\r\n\r\n") and piece[-5:-4] not in _LINE_ENDS
 
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes. Raises EventTooLarge, after which the splitter is of no more use."""

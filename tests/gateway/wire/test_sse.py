@@ -96,6 +96,9 @@ def test_what_is_written_is_read_back(data: bytes, name: str | None) -> None:
 
 
 @given(stream=wild, at=st.lists(st.integers(0, 10_000), max_size=12))
+@example(stream=b"\n\n\n", at=[])
+@example(stream=b"\r\n\r\n\n", at=[])
+@example(stream=b"x\n\r\n\r\n", at=[])
 def test_leaving_out_whole_pieces_changes_nothing_for_the_others(stream: bytes, at: list[int]) -> None:
     splitter, forwarded = EventSplitter(), b""
     for piece in cut(stream, at):
