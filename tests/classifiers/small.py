@@ -29,3 +29,7 @@ def write(file: Path, asks: dict[str, list[str]], count: int) -> Path:
         rows.append({"text": text, "label": label, "category": category, "source": f"s{number % 3}"})
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return file
+
+
+def quiet(_: str) -> None:
+    """Nobody watches the progress."""
