@@ -58,8 +58,10 @@ class _Part(Protocol):
 class Gateway:
     """One worker's parts, wired. `start` brings them up in order, `close` takes them down in the reverse."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, reload_others: Callable[[], None] = lambda: None) -> None:
+        """`reload_others` has the other workers take up a changed configuration."""
         self.settings = settings
+        self._reload_others = reload_others
         self.config = read_config(settings)
         self.health = Health()
         self.metrics = Metrics()
@@ -117,6 +119,11 @@ class Gateway:
         self.services.routing = self._routing()
         await self.discover()
         logger.info("the configuration was read again")
+
+    async def _reload_everywhere(self) -> None:
+        """What is wrong with the file comes out here, where somebody hears of it."""
+        await self.reload()
+        self._reload_others()
 
     def refresh(self) -> None:
         """Bring the gauges up to date, and let the other workers see this one's numbers."""
@@ -229,7 +236,7 @@ class Gateway:
             providers_view=self._providers_view,
             policies_view=lambda: self.config.policies.model_dump(),
             settings_view=self._settings_view,
-            reload_config=self.reload,
+            reload_config=self._reload_everywhere,
         )
 
     def _providers_view(self) -> Json:

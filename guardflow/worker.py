@@ -7,6 +7,7 @@ look elsewhere), then the listener closes and open calls get the grace time.
 import asyncio
 import gc
 import logging
+import os
 import signal
 import sys
 import time
@@ -43,7 +44,7 @@ def main() -> int:
 
 
 async def _run(settings: Settings) -> None:
-    gateway = Gateway(settings)
+    gateway = Gateway(settings, reload_others=_tell_supervisor)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -91,8 +92,8 @@ async def _drain(gateway: Gateway, settings: Settings, runners: list[web.AppRunn
         for site in list(runner.sites):
             await site.stop()
     deadline = time.monotonic() + settings.grace_s
-    while gateway.in_flight and time.monotonic() < deadline:
-        await asyncio.sleep(_POLL_S)  # noqa: ASYNC110 - a plain counter is what the hot path can afford
+    while gateway.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - a counter is what the hot path affords
+        await asyncio.sleep(_POLL_S)
     if gateway.in_flight:
         logger.warning("%d calls are cut off: the grace time is over", gateway.in_flight)
     for runner in runners:
@@ -121,6 +122,11 @@ async def _reload(gateway: Gateway) -> None:
         await gateway.reload()
     except ConfigError as error:
         logger.error("the changed configuration is refused, the old one stays: %s", error)
+
+
+def _tell_supervisor() -> None:
+    """It passes the request to reload on to every worker."""
+    os.kill(os.getppid(), signal.SIGHUP)
 
 
 def _settle_memory() -> None:
