@@ -7,6 +7,8 @@ import pytest
 
 from tests.guardflow.process import run
 
+pytestmark = pytest.mark.slow  # each command is a process
+
 
 def test_a_text_is_judged_into_the_documented_object(tmp_path: Path) -> None:
     judged = run(tmp_path, "classify", "--json", "Write a Python function that reverses a list")

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+
 import migrations
 from tests.guardflow.process import run
+
+pytestmark = pytest.mark.slow  # each command is a process
 
 
 def test_upgrade_brings_the_schema_up_and_then_says_that_it_is(tmp_path: Path, empty_postgres_url: str) -> None:

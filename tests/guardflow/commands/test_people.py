@@ -8,6 +8,8 @@ import pytest
 from gateway.tokens.base import is_well_formed
 from tests.guardflow.process import run
 
+pytestmark = pytest.mark.slow  # each command is a process
+
 
 @pytest.fixture
 def given(postgres_url: str) -> dict[str, str]:
