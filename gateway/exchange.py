@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from classifiers.base import Judgement, Turn
 
@@ -50,7 +49,7 @@ class Inbound:
     that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`.
     """
 
-    id: UUID
+    id: str
     endpoint: Endpoint
     dialect: Dialect
     headers: Mapping[str, str]
@@ -61,7 +60,7 @@ class Inbound:
 
     @property
     def request_id(self) -> str:
-        return f"req_{self.id.hex}"
+        return f"req_{self.id}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         refusal = MethodNotAllowed(f"{request.method} is not possible at {request.path}; {allowed} is.")
-    request_id = f"req_{new_id().hex}"
+    request_id = f"req_{new_id()}"
     body = render(refusal, Dialect.OPENAI, request_id)
     headers = {"x-request-id": request_id, "content-type": "application/json"}
     return web.Response(status=refusal.status, body=body, headers=headers)

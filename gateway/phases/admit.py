@@ -21,7 +21,7 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     target = route.targets[0][0]
     cost = call.input_tokens_estimate * (target.input_price or 0) + output * (target.output_price or 0)
     return Ask(
-        id=inbound.id.hex,
+        id=inbound.id,
         scopes=(Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits)),
         tokens=call.input_tokens_estimate + output,
         min_tokens=call.input_tokens_estimate + output if call.max_output_tokens else call.input_tokens_estimate,

@@ -7,6 +7,7 @@ every parser (no key twice); otherwise our serialisation of what was parsed does
 import json
 import re
 from collections.abc import Iterable, Sequence
+from types import NoneType
 from typing import Any
 
 import orjson
@@ -23,6 +24,12 @@ MAX_OUTPUT_TOKENS = 10_000_000
 IMAGE_TOKENS = 1_000
 """A rough reservation for an image: what it really costs comes back as usage."""
 
+# Unions in tuples: `str | list` is built anew each time it is read.
+_CONTAINERS = (dict, list)
+_TEXT_OR_LIST = (str, list)
+_CONTENT = (str, list, NoneType)
+_BOOLEAN = (bool, NoneType)
+_OPTIONAL_OBJECT = (dict, NoneType)
 _MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
 _CHECK_BYTES = 64 * 1024
 _TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -99,7 +106,7 @@ def _check_shape(body: Json) -> None:
         for node in level:
             values: Iterable[Any] = node.values() if isinstance(node, dict) else node
             keys += len(node) if isinstance(node, dict) else 0
-            below += [value for value in values if isinstance(value, dict | list)]
+            below += [value for value in values if isinstance(value, _CONTAINERS)]
         if keys > MAX_KEYS:
             raise InvalidRequest(f"The request body has more than {MAX_KEYS} keys.")
         if not below:
@@ -160,7 +167,7 @@ def _require_input(endpoint: Endpoint, body: Json) -> None:
         raise InvalidRequest(f"'{name}' is required.", param=name)
     if name == "messages":
         _check_messages(given)
-    elif not isinstance(given, str | list):
+    elif not isinstance(given, _TEXT_OR_LIST):
         raise InvalidRequest(f"'{name}' must be a string or an array.", param=name)
 
 
@@ -170,7 +177,7 @@ def _check_messages(messages: Any) -> None:
     for i, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"'messages[{i}]' must be an object with a role.", param=f"messages[{i}]")
-        if not isinstance(message.get("content"), str | list | None):
+        if not isinstance(message.get("content"), _CONTENT):
             raise InvalidRequest(
                 f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
             )
@@ -179,7 +186,7 @@ def _check_messages(messages: Any) -> None:
 
 def _boolean(body: Json, name: str) -> bool:
     value = body.get(name)
-    if not isinstance(value, bool | None):
+    if not isinstance(value, _BOOLEAN):
         raise InvalidRequest(f"'{name}' must be true or false.", param=name)
     return bool(value)
 
@@ -200,7 +207,7 @@ def _max_output(body: Json) -> int | None:
 
 def _wants_usage(body: Json) -> bool:
     options = body.get("stream_options")
-    if not isinstance(options, dict | None):
+    if not isinstance(options, _OPTIONAL_OBJECT):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return bool(options and options.get("include_usage"))
 

@@ -25,7 +25,7 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
     gone = isinstance(refusal, ClientGone)
     total_s = now - inbound.started
     return {
-        "id": str(inbound.id),
+        "id": inbound.id,
         "at": inbound.at.isoformat(),
         "request_id": inbound.request_id,
         "user_id": who.user_id if who else None,
@@ -39,9 +39,9 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
         "error_code": refusal.code if refusal else None,
         "stream": bool(call and call.stream),
         "intent": judgement.intent.label if judgement else None,
-        "intent_confidence": round(judgement.intent.confidence, 4) if judgement else None,
-        "deviation_score": round(verdict.deviation, 4) if verdict and verdict.deviation is not None else None,
-        "misuse_score": round(judgement.misuse.score, 4) if judgement else None,
+        "intent_confidence": judgement.intent.confidence if judgement else None,
+        "deviation_score": verdict.deviation if verdict else None,
+        "misuse_score": judgement.misuse.score if judgement else None,
         "misuse_label": judgement.misuse.label if judgement else None,
         "action": verdict.action.value if verdict else None,
         "flags": sorted(meter.flags),
@@ -51,8 +51,8 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
         "cached_tokens": usage.cached_tokens if usage else 0,
         "reasoning_tokens": usage.reasoning_tokens if usage else 0,
         "cost_micros": cost_micros(target, usage) if inbound.endpoint is not Endpoint.MODELS else None,
-        "ttfb_ms": round((meter.first_byte_at - inbound.started) * 1000, 3) if meter.first_byte_at else None,
-        "total_ms": round(total_s * 1000, 3),
-        "overhead_ms": round((total_s - meter.upstream_s) * 1000, 3),
+        "ttfb_ms": (meter.first_byte_at - inbound.started) * 1000 if meter.first_byte_at else None,
+        "total_ms": total_s * 1000,
+        "overhead_ms": (total_s - meter.upstream_s) * 1000,
         "attempts": meter.attempts,
     }

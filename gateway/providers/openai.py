@@ -20,7 +20,7 @@ _MATTERS = re.compile(
     rb'"usage"\s*:\s*\{|"finish_reason"\s*:\s*"|\[DONE\]|"error"\s*:\s*[{"]'
     rb'|"type"\s*:\s*"(?:response\.(?:completed|failed|incomplete)|error)"'
 )
-_PASSED_HEADERS = ("openai-beta", "idempotency-key")
+_PASSED_HEADERS = ("openai-beta",)
 _LAST_RESPONSES_EVENTS = ("response.completed", "response.incomplete")
 
 
