@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from gateway.db import DatabaseDown, connect
 from guardflow import datadir
-from guardflow.embedded import EmbeddedError, EmbeddedPostgres, EmbeddedServer, EmbeddedValkey, postgres, running
+from guardflow.embedded import EmbeddedPostgres, EmbeddedValkey, postgres
 from guardflow.failure import Failure
+from guardflow.server import EmbeddedError, EmbeddedServer, running
 from guardflow.settings import Settings
 
 logger = logging.getLogger("guardflow.state")
