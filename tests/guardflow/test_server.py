@@ -68,7 +68,7 @@ def killed(data: Path) -> str:
 def test_a_killed_one_leaves_no_litter_where_its_sockets_were(data: Path) -> None:
     deep = data / ("d" * 100)
     before = killed(deep)
-    with valkey(deep) as store:
+    with postgres(deep), valkey(deep) as store:
         assert store == before
 
 
@@ -77,7 +77,7 @@ def test_a_folder_for_sockets_that_may_be_somebody_elses_is_not_used(data: Path)
     before = killed(deep)
     folder = Path(before.removeprefix("unix://")).parent
     folder.chmod(0o755)
-    with valkey(deep) as store:
+    with postgres(deep), valkey(deep) as store:
         assert store != before
     shutil.rmtree(folder)
 
