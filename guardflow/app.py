@@ -21,22 +21,22 @@ from gateway.breaker import Breakers
 from gateway.config import Config, load_config
 from gateway.db import connect_pool
 from gateway.downstream import Downstream
-from gateway.exchange import UNLIMITED, Exchange, Inbound, Json, Principal
+from gateway.exchange import Exchange, Inbound, Json, Principal
 from gateway.health import Health
 from gateway.ledger.postgres import PostgresLedger
 from gateway.lifecycle import serve
+from gateway.logsink.base import LogRow
 from gateway.logsink.postgres import PostgresRows
 from gateway.logsink.spool import Spool
 from gateway.logsink.spooled import SpooledLogSink
 from gateway.metrics import Metrics, MetricsFiles
 from gateway.phases.authenticate import authenticate
-from gateway.quota.base import Scope
 from gateway.quota.failover import FailoverQuotaStore
 from gateway.quota.memory import MemoryQuotaStore
 from gateway.quota.redis import RedisQuotaStore
+from gateway.recovery import what_is_left
 from gateway.retention.postgres import Retention
 from gateway.services import Routing, Services
-from gateway.tasks import spawn
 from gateway.tokens.cached import CachedTokenStore
 from gateway.tokens.postgres import PostgresTokenStore, PrincipalPush, TokenUse
 from gateway.wire.http import HttpEdge
@@ -79,7 +79,7 @@ class Gateway:
         self.tokens = CachedTokenStore(self._token_store)
         self.quotas = await self._start_quotas(PostgresLedger(self.pool))
         spool = Spool(self.settings.data_dir / "spool")
-        self.log = SpooledLogSink(spool, PostgresRows(url), on_recovered=self._recount)
+        self.log = SpooledLogSink(spool, PostgresRows(url), on_recovered=self._recover)
         await self._started(
             self.log,
             PrincipalPush(url, on_change=self.tokens.invalidate, on_connected=self.tokens.set_pushed),
@@ -257,10 +257,10 @@ class Gateway:
     def _postgres_is_away(self) -> bool:
         return self.tokens.is_down or self.log.trouble is not None
 
-    def _recount(self, user_ids: set[int]) -> None:
-        """A worker died: what it had charged may be missing in the counters, but never in the ledger."""
-        for user_id in user_ids:
-            _ = spawn(self.quotas.forget(Scope(user_id, None, UNLIMITED)), name=f"recount user {user_id}")
+    def _recover(self, rows: list[LogRow]) -> None:
+        """A worker died: what it had charged may be missing in the counters, but never in the log."""
+        for left in what_is_left(rows, datetime.now(UTC)):
+            self.quotas.recover(left)
 
 
 def read_config(settings: Settings) -> Config:

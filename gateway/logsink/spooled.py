@@ -7,11 +7,12 @@ them; the `RowStore` takes a repeated row for what it is. An outage is waited ou
 import asyncio
 import logging
 import random
-import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
+
+import orjson
 
 from gateway.logsink.base import LogRow
 from gateway.logsink.segment import Batch, Segment
@@ -25,7 +26,6 @@ _SYNC_EVERY_S = 0.5
 _LOOK_AROUND_EVERY_S = 2.0
 _FIRST_BACKOFF_S = 0.1
 _LONGEST_BACKOFF_S = 2.0
-_USER_ID = re.compile(rb'"user_id":(\d+)')
 
 
 class RowsUnavailable(Exception):
@@ -46,7 +46,8 @@ class RowStore(Protocol):
 
 
 class SpooledLogSink:
-    """`on_recovered` is told the users whose rows a process left behind when it died, once they are in the store."""
+    """`on_recovered` is given the rows that a process left behind when it died, batch by batch, once they are in the
+    store; after a crash at the wrong moment some of them twice."""
 
     def __init__(
         self,
@@ -54,13 +55,12 @@ class SpooledLogSink:
         rows: RowStore,
         *,
         interval_s: float = 0.1,
-        on_recovered: Callable[[set[int]], None] | None = None,
+        on_recovered: Callable[[list[LogRow]], None] | None = None,
     ) -> None:
         self._spool = spool
         self._rows = rows
         self._interval_s = interval_s
         self._on_recovered = on_recovered
-        self._recovered_users: set[int] = set()
         self._own_done = 0
         self._wake = asyncio.Event()
         self._progress = asyncio.Event()
@@ -134,10 +134,9 @@ class SpooledLogSink:
         segment = self._spool.orphans[0]
         if not segment.is_drained:
             batch = await self._deliver_next(segment)
-            self._recovered_users.update(map(int, _USER_ID.findall(batch.data)))
+            self._tell_recovered(batch)
         if segment.is_drained:
             self._spool.finish_orphan()
-            self._tell_recovered()
             if not self._spool.orphans:
                 await self._spool.adopt()
         return True
@@ -177,10 +176,9 @@ class SpooledLogSink:
                 self._stall(f"cannot tend the spool: {error}")
             await asyncio.sleep(_SYNC_EVERY_S)
 
-    def _tell_recovered(self) -> None:
-        users, self._recovered_users = self._recovered_users, set()
-        if users and self._on_recovered is not None:
-            self._on_recovered(users)
+    def _tell_recovered(self, batch: Batch) -> None:
+        if batch.rows and self._on_recovered is not None:
+            self._on_recovered([orjson.loads(line) for line in batch.data.split(b"\n")])
 
     def _stall(self, trouble: str) -> None:
         if self.trouble is None:

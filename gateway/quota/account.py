@@ -138,6 +138,12 @@ class Account:
         if self.seeded:
             self.spent = self._of(self.spent, day, month, tokens, cost_micros)
 
+    def count(self, tokens: int, cost_micros: int, at: float) -> None:
+        """Count what was used at `at` by a call that the window has lost."""
+        if self.seeded:
+            day = day_of(at)
+            self.spent = self._of(self.spent, day, month_of(day), tokens, cost_micros)
+
     def undo(self, ask_id: str) -> None:
         self._release(ask_id)
         self.window.remove(ask_id)

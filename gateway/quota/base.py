@@ -56,6 +56,18 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Left:
+    """What the log of a process that died says of a call it had admitted, and that ended `age_s` ago."""
+
+    ask_id: str
+    user_id: int
+    token_id: int
+    tokens: int
+    cost_micros: int
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class WindowUsage:
     """One limit as a user sees it. `used` counts settled calls; `reserved` open ones. Resets in unix seconds."""
 
@@ -139,6 +151,8 @@ class QuotaStore(Protocol):
     `settle` MUST NOT block or raise; MUST replace the reservation by what was used, once per id however often it is
     called; MUST keep trying while the store is away. The request stays counted in its window even when it used 0
     tokens: an admitted call was made.
+    `recover` settles for a process that died, from its log: once per id, whether or not its own settle had arrived.
+    It MUST NOT block or raise, and MUST be told of rows once the ledger has them.
     `usage` reads one scope without changing it.
     `forget` drops a scope's day and month counters, to be rebuilt from the ledger at the next call.
     """
@@ -146,6 +160,8 @@ class QuotaStore(Protocol):
     async def reserve(self, ask: Ask) -> Grant: ...
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None: ...
+
+    def recover(self, left: Left) -> None: ...
 
     async def usage(self, scope: Scope) -> QuotaUsage: ...
 

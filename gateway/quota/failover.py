@@ -18,6 +18,7 @@ from gateway.quota.base import (
     Ask,
     Ledger,
     LedgerUnavailable,
+    Left,
     QuotaUnavailable,
     QuotaUsage,
     Scope,
@@ -149,6 +150,12 @@ class FailoverQuotaStore:
         if self._local.holds(ask.id):
             self._local.settle(self._shared(ask), tokens, cost_micros)
         self._primary.settle(ask, tokens, cost_micros)
+
+    def recover(self, left: Left) -> None:
+        if self.degraded:
+            tokens, cost_micros = -(-left.tokens // self._workers), -(-left.cost_micros // self._workers)
+            self._local.recover(replace(left, tokens=tokens, cost_micros=cost_micros))
+        self._primary.recover(left)
 
     async def usage(self, scope: Scope) -> QuotaUsage:
         try:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Refusal
-from gateway.exchange import Grant
+from gateway.exchange import UNLIMITED, Grant
 from gateway.quota.account import Account, Denied, Want
 from gateway.quota.base import (
     RECORD_S,
     WINDOW_S,
     Ask,
     Ledger,
+    Left,
     QuotaUsage,
     Scope,
     Spent,
@@ -80,6 +81,16 @@ class MemoryQuotaStore:
         for scope in ask.scopes:
             if scope.limited:
                 self._account(scope, now).charge(ask.id, tokens, bounded(cost_micros), now)
+
+    def recover(self, left: Left) -> None:
+        now = self._clock()
+        self._forget_settled(now)
+        if left.ask_id in self._settled:
+            return
+        self._settled[left.ask_id] = (now, left.tokens)
+        for token_id in (None, left.token_id):
+            account = self._account(Scope(left.user_id, token_id, UNLIMITED), now)
+            account.count(bounded(left.tokens), bounded(left.cost_micros), now - left.age_s)
 
     def undo(self, ask: Ask) -> None:
         """Take back a reservation whose call never was."""

@@ -19,6 +19,7 @@ from gateway.quota.base import (
     WINDOW_S,
     Ask,
     Ledger,
+    Left,
     QuotaUnavailable,
     QuotaUsage,
     Scope,
@@ -137,6 +138,13 @@ class RedisQuotaStore:
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
         self._end(ask, bounded(tokens), bounded(cost_micros), "charge")
+
+    def recover(self, left: Left) -> None:
+        slot = f"{PREFIX}:{{u{left.user_id}}}:"
+        keys = (f"{slot}a:{left.ask_id}", f"{slot}u{left.user_id}", f"{slot}t{left.token_id}")
+        ended = asyncio.get_running_loop().time() - left.age_s
+        tokens, cost_micros = bounded(left.tokens), bounded(left.cost_micros)
+        self._outbox.put(Charge(left.ask_id, keys, tokens, cost_micros, "recover", ended, sent=True))
 
     def undo(self, ask: Ask) -> None:
         """Take back a reservation that may have been made while its reply was lost; its call never was."""

@@ -1,6 +1,7 @@
 -- Replace the reservation of an ask by what it used; once, however often and however late this is called.
 -- KEYS: the record of the ask, then the base of each scope. ARGV: "id tokens cost age mode"; `age` is how many µs ago
--- the call ended, by the caller's steady clock; mode "undo" takes back a reservation whose call never was.
+-- the call ended, by the caller's steady clock; mode "undo" takes back a reservation whose call never was, "recover" is
+-- for a call that only just reached the ledger, so that counters which were seeded before don't know it.
 -- A record is "admitted:tokens:cost:day:month:id" while open, "admitted:tokens:settled" afterwards.
 local LEDGER_LAG = 2000000 -- a settled call is in the ledger at the latest this long after it ended
 
@@ -12,7 +13,7 @@ local undo = mode == 'undo'
 local function charge_unknown(s)
   local ended = now - age
   if ended > now - WINDOW then enter(s, ended, 's', tokens, id) end
-  if s.seeded and ended >= s.seeded - LEDGER_LAG then
+  if s.seeded and (mode == 'recover' or ended >= s.seeded - LEDGER_LAG) then
     local day = day_of(ended)
     charge(s, tokens, cost, day, month_of(day))
   end

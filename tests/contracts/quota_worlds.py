@@ -11,7 +11,7 @@ from itertools import count
 
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
-from gateway.quota.base import Ask, QuotaStore, QuotaUsage, Scope, Spent
+from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent
 from gateway.quota.failover import FailoverQuotaStore
 from gateway.quota.memory import MemoryQuotaStore
 from gateway.quota.redis import RedisQuotaStore, script_text
@@ -76,6 +76,16 @@ class World:
     async def settle(self, ask: Ask, tokens: int, cost_micros: int = 0) -> None:
         """Settle, and wait until it is so: commands of one pipe are answered in order."""
         self.store.settle(ask, tokens, cost_micros)
+        if self.pipe is not None and self.pipe.available:
+            await self.pipe.call("PING")
+
+    @property
+    def holds_outlive_their_process(self) -> bool:
+        return self.pipe is not None and self.pipe.available
+
+    async def recover(self, left: Left) -> None:
+        """Recover, and wait until it is so."""
+        self.store.recover(left)
         if self.pipe is not None and self.pipe.available:
             await self.pipe.call("PING")
 

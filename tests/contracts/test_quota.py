@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
 from gateway.exchange import Grant
-from gateway.quota.base import LedgerUnavailable, QuotaUnavailable, Scope, Spent
+from gateway.quota.base import LedgerUnavailable, Left, QuotaUnavailable, Scope, Spent
 from tests.contracts.quota_worlds import NOON, WORLDS, World, ask, scope
 
 MINUTE_LIMITS = {"rpm": 3, "tpm": 30, "concurrent": 3}
@@ -314,6 +314,44 @@ async def test_a_forgotten_scope_is_rebuilt_from_the_ledger(world: World) -> Non
     await world.settle(open_call, 15)
     usage = await world.usage(user)
     assert (usage.daily_tokens.used, usage.daily_tokens.reserved) == (25, 0)
+
+
+def left(ask_id: str, tokens: int, age_s: float = 1.0) -> Left:
+    return Left(ask_id, 1, 7, tokens, 0, age_s)
+
+
+async def test_what_a_dead_process_had_not_settled_is_settled_from_its_log_once(world: World) -> None:
+    user, token = scope(daily_tokens=1000, concurrent=5), scope(token_id=7, daily_tokens=500)
+    settled, unsettled = ask(user, token, tokens=50), ask(user, token, tokens=50)
+    await world.spend(settled, 30)
+    await world.store.reserve(unsettled)
+    for _ in range(2):
+        await world.recover(left(settled.id, 30))
+        if world.holds_outlive_their_process:
+            await world.recover(left(unsettled.id, 20))
+    if not world.holds_outlive_their_process:
+        await world.settle(unsettled, 20)
+    for counted in (user, token):
+        usage = await world.usage(counted)
+        assert (usage.daily_tokens.used, usage.daily_tokens.reserved, usage.concurrent.used) == (50, 0, 0)
+
+
+async def test_a_call_of_the_dead_that_nobody_knows_is_counted_unless_it_is_in_the_counters_already(
+    world: World,
+) -> None:
+    user = scope(daily_tokens=1000)
+    await world.spend(ask(user), 5)
+    await world.pass_time(30)
+    await world.recover(left("unknown", 40, age_s=20))
+    await world.recover(left("unknown", 40, age_s=20))
+    assert (await world.usage(user)).daily_tokens.used == 45
+
+
+async def test_counters_that_are_not_there_yet_will_know_the_dead_from_the_ledger(world: World) -> None:
+    user = scope(daily_tokens=1000)
+    await world.recover(left("unknown", 40))
+    world.books.entries[1, None] = Spent(day_tokens=40)
+    assert (await world.usage(user)).daily_tokens.used == 40
 
 
 async def test_the_budget_is_kept_in_money(world: World) -> None:

@@ -24,7 +24,7 @@ from gateway.policy import make_policy
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import ReplyTooLarge, Upstream, UpstreamReply, UpstreamRequest, UpstreamSilent
 from gateway.providers.openai import OpenAIProvider
-from gateway.quota.base import Ask, QuotaStore, QuotaUsage, Scope, Spent
+from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent
 from gateway.quota.memory import MemoryQuotaStore
 from gateway.services import Connection, Routing, Services
 from gateway.tokens.base import new_token
@@ -228,6 +228,9 @@ class WatchedQuotas:
 
     async def usage(self, scope: Scope) -> QuotaUsage:
         return await self.inner.usage(scope)
+
+    def recover(self, left: Left) -> None:
+        self.inner.recover(left)
 
     async def forget(self, scope: Scope) -> None:
         await self.inner.forget(scope)

@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 import migrations
+from gateway.logsink.base import LogRow
 from gateway.logsink.postgres import PostgresRows
 from gateway.logsink.spool import Spool
 from gateway.logsink.spooled import SpooledLogSink
@@ -72,19 +73,19 @@ async def test_poison_is_counted_and_blocks_nothing(tmp_path: Path, postgres_url
         assert (sink.counts.written, sink.counts.rejected, sink.depth) == (1, 1, 0)
 
 
-async def test_the_users_of_rows_left_by_the_dead_are_told_once_the_rows_are_in(
-    tmp_path: Path, postgres_url: str
-) -> None:
+async def test_rows_left_by_the_dead_are_told_once_they_are_in(tmp_path: Path, postgres_url: str) -> None:
     dead = Spool(tmp_path)
-    for user_id in (7, 8, 8, None):
-        dead.append(make_row(user_id=user_id, model='"user_id":99'))
+    rows = [make_row(user_id=user_id) for user_id in (7, 8, 8, None)]
+    for row in rows:
+        dead.append(row)
     for segment in dead._segments:
         segment.close()
-    told: list[set[int]] = []
+    told: list[list[LogRow]] = []
     async with running_sink(tmp_path, postgres_url, on_recovered=told.append):
         await until(lambda: bool(told))
         assert len(await stored_ids(postgres_url)) == 4
-    assert told == [{7, 8}]
+    (batch,) = told
+    assert [{**row, "crc": None} for row in batch] == [{**row, "crc": None} for row in rows]
 
 
 async def test_an_outage_is_waited_out_by_the_spool_and_logged_once(
