@@ -3,6 +3,8 @@
 
 FROM python:3.13-slim-bookworm AS build
 WORKDIR /src
+# For the classifiers' kernel; what is built stays behind in this stage.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev && rm -rf /var/lib/apt/lists/*
 RUN python -m venv /opt/guardflow
 ENV PATH=/opt/guardflow/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 # Dependencies first: they change seldom, and the layer is kept as long as the lock file is the same.

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
+SOURCES_IN_C := $(wildcard classifiers/*.c)
 # A lock is complete, so nothing is resolved; modules are compiled when they are first used.
 INSTALL = $(BIN)/pip install --quiet --require-hashes --no-deps --no-compile
 EDIT = $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
@@ -58,12 +59,12 @@ clean: ## take .venv away; the data in .guardflow stays
 	rm -rf $(VENV)
 
 # The lock files hold the build backend too: nothing is installed whose hash isn't known.
-$(VENV)/.runtime: requirements.txt pyproject.toml | $(BIN)/pip
+$(VENV)/.runtime: requirements.txt pyproject.toml $(SOURCES_IN_C) | $(BIN)/pip
 	$(INSTALL) -r requirements.txt
 	$(EDIT)
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt pyproject.toml | $(BIN)/pip
+$(VENV)/.dev: requirements-dev.txt pyproject.toml $(SOURCES_IN_C) | $(BIN)/pip
 	$(INSTALL) -r requirements-dev.txt
 	$(EDIT)
 	@touch $(VENV)/.runtime $@
