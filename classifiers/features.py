@@ -6,7 +6,9 @@ running sum: the hash of any span is a subtraction and a multiplication. Changin
 """
 
 import unicodedata
+from array import array
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +101,9 @@ def rows(segments: list[str]) -> Rows:
 
     A feature counts once a segment: repeating a word makes it no likelier to mean what it means.
     """
-    kind, codes = _read(segments)
+    kinds, points, packed = read(segments)
+    kind = np.frombuffer(kinds, dtype=np.uint8) if isinstance(kinds, bytes) else kinds
+    codes = np.frombuffer(points, dtype=np.uint8) if isinstance(points, bytes) else points
     letter = kind == _LETTER
     is_letter = letter.view(np.uint8)
     sums = np.zeros(len(codes) + 1, dtype=np.uint64)
@@ -114,7 +118,8 @@ def rows(segments: list[str]) -> Rows:
     if len(segments) == 1:
         ids = _distinct(ids)
         return Rows(ids.astype(np.intp), [0, len(ids)])
-    keys = _distinct(ids | _owners(segments, before, inside) << np.uint32(BITS))
+    bounds = np.frombuffer(packed, dtype=np.int64)
+    keys = _distinct(ids | _owners(bounds, before, inside) << np.uint32(BITS))
     edges = np.searchsorted(keys, np.arange(len(segments) + 1, dtype=np.uint32) << np.uint32(BITS))
     return Rows((keys & _ROW).astype(np.intp), edges.tolist())
 
@@ -128,21 +133,25 @@ def _distinct(keys: NDArray[np.uint32]) -> NDArray[np.uint32]:
     return keys[keep]
 
 
-def _owners(segments: list[str], before: Ids, inside: Ids) -> NDArray[np.uint32]:
+def _owners(bounds: NDArray[np.int64], before: Ids, inside: Ids) -> NDArray[np.uint32]:
     """The segment of each word, pair and window, from where each segment's boundary stands."""
-    bounds = np.cumsum([1] + [len(segment) + 1 for segment in segments])
-    numbers = np.arange(len(segments), dtype=np.uint32)
+    numbers = np.arange(len(bounds) - 1, dtype=np.uint32)
     of_words = np.repeat(numbers, np.diff(np.searchsorted(before, bounds - 1)))
     of_windows = np.repeat(numbers, np.diff(np.searchsorted(inside, bounds)))
     return np.concatenate((of_words, of_words, of_windows))
 
 
-def _read(segments: list[str]) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | NDArray[np.uint16]]:
-    """Kinds and codes of the segments in one row, each opened by BOUNDARY, the last one also closed by it."""
+Kinds = NDArray[np.uint8] | bytes
+Codes = NDArray[np.uint8] | NDArray[np.uint16] | bytes
+
+
+def read(segments: list[str]) -> tuple[Kinds, Codes, bytes]:
+    """Kinds and codes of the segments in one row, each opened by BOUNDARY, the last one also closed by it; and where
+    those boundaries stand, as packed 64-bit integers."""
     joined = f" {BOUNDARY}{BOUNDARY.join(segments)}{BOUNDARY} "
+    bounds = array("q", accumulate((len(segment) + 1 for segment in segments), initial=1)).tobytes()
     if joined.isascii():
         raw = joined.encode("ascii")
-        kinds, codes = raw.translate(_ASCII_KIND), raw.translate(_ASCII_CODE)
-        return np.frombuffer(kinds, dtype=np.uint8), np.frombuffer(codes, dtype=np.uint8)
+        return raw.translate(_ASCII_KIND), raw.translate(_ASCII_CODE), bounds
     points = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    return _KIND.take(points, mode="clip"), _CODE.take(points, mode="clip")
+    return _KIND.take(points, mode="clip"), _CODE.take(points, mode="clip"), bounds

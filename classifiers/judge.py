@@ -13,7 +13,7 @@ import numpy as np
 
 from classifiers import intent, misuse
 from classifiers.base import Author, Judgement, Turn
-from classifiers.features import MAX_SEGMENTS, rows, segments
+from classifiers.features import MAX_SEGMENTS, segments
 from classifiers.intent import IntentModel
 from classifiers.linear import Floats, Stack
 from classifiers.misuse import MisuseModel
@@ -43,7 +43,7 @@ class LinearClassifier:
 
     def _sums(self, texts: list[list[str]]) -> Floats:
         """One row for each whole text, then one for each piece of those in several pieces."""
-        pieces = self._stack.sums(rows([piece for text in texts for piece in text]))
+        pieces = self._stack.sums([piece for text in texts for piece in text])
         if len(pieces) == len(texts):
             return pieces
         starts = np.cumsum([0] + [len(text) for text in texts[:-1]])

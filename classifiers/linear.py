@@ -14,7 +14,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from classifiers.features import Rows
+from classifiers.kernel import sums
 
 Floats = NDArray[np.float32]
 NO_MASS = 1e-6
@@ -39,8 +39,13 @@ class LinearModel:
 
     def margins(self, sums: Sequence[float]) -> list[float]:
         """A text's scores from its sums over this model's columns: in Python, which is faster for a dozen numbers."""
-        root = math.sqrt(max(sums[-1], NO_MASS))
+        root = self.root(sums)
         return [total / root + bias for total, bias in zip(sums, self.bias, strict=False)]
+
+    @staticmethod
+    def root(sums: Sequence[float]) -> float:
+        """Of the text's mass, which stands last."""
+        return math.sqrt(max(sums[-1], NO_MASS))
 
 
 class Stack:
@@ -52,12 +57,7 @@ class Stack:
         edges = np.cumsum([0] + [len(model.scale) for model in models]).tolist()
         self.slices = [slice(a, b) for a, b in pairwise(edges)]
 
-    def sums(self, rows: Rows) -> Floats:
+    def sums(self, segments: list[str]) -> Floats:
         """One row of sums a segment, over the columns of all models."""
-        taken = self._table.take(rows.ids, axis=0, mode="clip").astype(np.float32)
-        ones = np.ones(len(taken), dtype=np.float32)
-        if len(rows.edges) == 2:
-            alone: Floats = (ones @ taken) * self._scale
-            return alone[None]
-        parts = np.stack([ones[start:end] @ taken[start:end] for start, end in pairwise(rows.edges)])
-        return np.asarray(parts * self._scale)
+        scaled: Floats = sums(self._table, segments) * self._scale
+        return scaled

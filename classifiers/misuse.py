@@ -7,11 +7,12 @@ categories share out the kind `harmful`.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import itemgetter
+from functools import partial
 
 from classifiers.base import Misuse
 from classifiers.intent import softmax
 from classifiers.labels import BENIGN, CATEGORIES, HARMFUL, KINDS
+from classifiers.lazy import LazyShares
 from classifiers.linear import LinearModel
 
 COLUMNS = ("misuse", *KINDS, *CATEGORIES)
@@ -33,13 +34,20 @@ class MisuseModel:
 
     def judge(self, sums: Sequence[Sequence[float]]) -> Misuse:
         """`sums`: one row for each text and piece of a text; the worst one speaks for all."""
-        worst = max(map(self.model.margins, sums), key=itemgetter(0))
-        score = logistic(self.slope * worst[0] + self.offset)
-        kinds = {k: score * share for k, share in zip(KINDS, softmax(worst[_KINDS]), strict=True)}
-        about = softmax(worst[_CATEGORIES])
-        harms = {c: kinds[HARMFUL] * share for c, share in zip(CATEGORIES, about, strict=True)}
-        label = max(KINDS, key=kinds.__getitem__) if score >= self.flag else BENIGN
-        return Misuse(score, label, kinds | harms)
+        worst = max(sums, key=self._margin) if len(sums) > 1 else sums[0]
+        score = logistic(self.slope * self._margin(worst) + self.offset)
+        categories = LazyShares(partial(self._categories, worst, score))
+        label = max(KINDS, key=categories.__getitem__) if score >= self.flag else BENIGN
+        return Misuse(score, label, categories)
+
+    def _margin(self, sums: Sequence[float]) -> float:
+        return sums[0] / self.model.root(sums) + self.model.bias[0]
+
+    def _categories(self, sums: Sequence[float], score: float) -> dict[str, float]:
+        margins = self.model.margins(sums)
+        kinds = {k: score * share for k, share in zip(KINDS, softmax(margins[_KINDS]), strict=True)}
+        about = softmax(margins[_CATEGORIES])
+        return kinds | {c: kinds[HARMFUL] * share for c, share in zip(CATEGORIES, about, strict=True)}
 
 
 def logistic(x: float) -> float:

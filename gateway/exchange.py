@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from classifiers.base import Judgement, Turn
 
@@ -43,8 +43,7 @@ class Endpoint(StrEnum):
         return Dialect.ANTHROPIC if self is Endpoint.MESSAGES else Dialect.OPENAI
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(NamedTuple):
     """A request as it came in. `headers` are looked up by lower-case name; `read_body` raises the refusals of a body
     that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`.
     """
@@ -107,8 +106,7 @@ class Principal:
     token_limits: Limits = UNLIMITED
 
 
-@dataclass(frozen=True, slots=True)
-class ModelCall:
+class ModelCall(NamedTuple):
     """A parsed call. `body` is the client's JSON less our own fields; `raw` the client's bytes where those may be
     forwarded as they are, else None. Tokens are estimates for admission, never for the bill."""
 
@@ -137,8 +135,7 @@ class Action(StrEnum):
     BLOCK = "block"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """What the call is for and how much it looks like misuse. `deviation` is the probability mass of intents outside
     what the task declares, None without such a task. `action` is what the policy says; `enforced` whether it counts."""
 
@@ -149,8 +146,7 @@ class Verdict:
     enforced: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """An admitted call: what is reserved until it is settled, and what the client is told is left."""
 
     reserved_tokens: int
@@ -162,8 +158,7 @@ class Grant:
     reset_tokens_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Tokens as billed by the upstream."""
 
     prompt_tokens: int

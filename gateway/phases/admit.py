@@ -1,5 +1,7 @@
 """May it pass now? All limits of the user and the token in one step; what it may use is held until it is settled."""
 
+from functools import lru_cache
+
 from gateway.catalog import Route
 from gateway.errors import Overloaded
 from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
@@ -7,6 +9,9 @@ from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope
 
 THROTTLED_RPM = 6
 """What is left of the request rate for calls that the policy throttles."""
+
+MOST_KNOWN = 4096
+"""Of so many tokens the scopes are kept."""
 
 
 def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, verdict: Verdict | None) -> Ask:
@@ -22,7 +27,7 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     cost = call.input_tokens_estimate * (target.input_price or 0) + output * (target.output_price or 0)
     return Ask(
         id=inbound.id,
-        scopes=(Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits)),
+        scopes=_scopes(who, limits),
         tokens=call.input_tokens_estimate + output,
         min_tokens=call.input_tokens_estimate + output if call.max_output_tokens else call.input_tokens_estimate,
         cost_micros=round(cost),
@@ -37,6 +42,23 @@ async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
         raise Overloaded("Quotas can't be checked at the moment.", retry_after_s=1) from error
 
 
+def _scopes(who: Principal, limits: Limits) -> tuple[Scope, Scope]:
+    """The scopes of a caller: the same object every time, so that a store can keep what it works out about it."""
+    known = _known.get(who.token_id)
+    if known is not None and known[0] is who and known[1] is limits:
+        return known[2]
+    scopes = Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits)
+    _known[who.token_id] = (who, limits, scopes)
+    if len(_known) > MOST_KNOWN:
+        del _known[next(iter(_known))]
+    return scopes
+
+
+_known: dict[int, tuple[Principal, Limits, tuple[Scope, Scope]]] = {}
+"""By token: whom its scopes were made for, with which limits of the user."""
+
+
+@lru_cache(maxsize=256)
 def _throttled(limits: Limits) -> Limits:
     rpm = THROTTLED_RPM if limits.rpm is None else min(limits.rpm, THROTTLED_RPM)
     return Limits(

@@ -30,7 +30,7 @@ from gateway.services import Connection, Routing, Services
 MAX_ERROR_BYTES = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Relay:
     """One call on its way through the upstreams that can serve it."""
 

@@ -5,8 +5,7 @@ connection pool (`wire/upstream.py`) or, for the offline default, the process it
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Refusal
 from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
@@ -32,8 +31,7 @@ class ReplyTooLarge(UpstreamFailed):
     """The reply is larger than we hold in memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(NamedTuple):
     """`path` is below the provider's base URL; header names are lower-case, credentials included."""
 
     path: str
@@ -70,8 +68,7 @@ class Upstream(Protocol):
     async def close(self) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class StreamEvent:
+class StreamEvent(NamedTuple):
     """What a provider makes of one event of its stream. `forward` false: ours alone (injected usage). `finish`: the
     model is done (nothing is missing though the terminal event may yet come); `terminal`: the last event of all."""
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from classifiers.features import Rows
+from classifiers.features import BITS
 from classifiers.linear import LinearModel, Stack
 
 WEIGHTS = np.array([[1.0, -2.0], [0.5, 0.25], [0.0, 4.0]], dtype=np.float32)
@@ -14,21 +14,25 @@ def model(bias: float = 0.5) -> LinearModel:
     return LinearModel.quantised(("x", "y"), WEIGHTS, MASS, np.full(2, bias, dtype=np.float32))
 
 
-def rows(*segments: list[int]) -> Rows:
-    edges = np.cumsum([0, *map(len, segments)]).tolist()
-    return Rows(np.array([i for segment in segments for i in segment], dtype=np.intp), edges)
-
-
 def test_eight_bits_keep_each_weight_to_half_a_step_of_its_column() -> None:
     kept = model().table.astype(np.float32) * model().scale
     assert np.abs(kept - np.column_stack((WEIGHTS, MASS))).max() <= 0.5 * 4 / 127 + 1e-6
 
 
-def test_models_side_by_side_sum_as_each_alone_and_segments_add_up() -> None:
-    both, one = Stack((model(), model())), Stack((model(),))
-    apart = both.sums(rows([0, 1], [2]))
-    assert apart[:, both.slices[1]] == pytest.approx(one.sums(rows([0, 1], [2])))
-    assert apart.sum(axis=0) == pytest.approx(both.sums(rows([0, 1, 2]))[0])
+def whole(seed: int) -> LinearModel:
+    """A model over the whole table of the feature pass."""
+    rng = np.random.default_rng(seed)
+    weights = rng.normal(size=(1 << BITS, 2)).astype(np.float32)
+    mass = np.ones(1 << BITS, dtype=np.float32)
+    return LinearModel.quantised(("x", "y"), weights, mass, np.zeros(2, dtype=np.float32))
+
+
+def test_models_side_by_side_sum_as_each_alone_and_each_segment_for_itself() -> None:
+    both, one = Stack((whole(1), whole(2))), Stack((whole(2),))
+    pieces = ["how do i sort", " a list, please?"]
+    together = both.sums(pieces)
+    assert together[:, both.slices[1]] == pytest.approx(one.sums(pieces))
+    assert together == pytest.approx(np.concatenate([both.sums([piece]) for piece in pieces]))
 
 
 def test_a_margin_is_the_sum_over_the_root_of_the_mass_and_the_bias() -> None:

@@ -186,7 +186,7 @@ REFUSED_EARLY: dict[str, tuple[Callable[[], Life], Callable[[], Inbound], int]] 
     "request_too_large": (Life, lambda: make_inbound(read=too_large), 413),
     "unsupported_media_type": (Life, lambda: make_inbound(headers=bearer(content_encoding="br")), 415),
     "model_not_found": (Life, lambda: make_inbound(model="none"), 404),
-    "model_not_found ": (Life, lambda: replace(make_inbound(Endpoint.MODELS), model_id="none"), 404),
+    "model_not_found ": (Life, lambda: make_inbound(Endpoint.MODELS)._replace(model_id="none"), 404),
     "model_not_allowed": (lambda: blocked(allowed_models=frozenset({"x"})), make_inbound, 403),
     "misuse_blocked": (lambda: policed(misuse=0.95), make_inbound, 403),
     "intent_not_allowed": (lambda: policed("coding", who=WRITING), lambda: make_inbound(task_id=7), 403),

@@ -17,7 +17,7 @@ CATALOG = Catalog(make_config("a", "b"))
 
 
 def listed(dialect: Dialect = Dialect.OPENAI, who: Principal = ALICE, model: str | None = None) -> Any:
-    inbound = replace(make_inbound(Endpoint.MODELS), dialect=dialect, model_id=model)
+    inbound = make_inbound(Endpoint.MODELS)._replace(dialect=dialect, model_id=model)
     return orjson.loads(list_models(inbound, who, CATALOG))
 
 

@@ -1,6 +1,5 @@
 """One row for every request: how far it got, what it cost, what the client was told."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -41,7 +40,7 @@ def test_an_answered_call_has_a_row_of_everything() -> None:
         Usage(100, 20, 7, 3), answered=True, complete=True, first_byte_at=inbound.started + 0.5, upstream_s=1.9,
         attempts=2, flags={"b", "a"}, target=target,
     )  # fmt: skip
-    call = replace(make_call(stream=True), task_id=7)
+    call = make_call(stream=True)._replace(task_id=7)
     row = row_of(Exchange(inbound, ALICE, call, VERDICT, meter=meter))
     expected = {
         "user_id": 1, "token_id": 11, "task_id": 7, "endpoint": "chat/completions", "model": "m",
@@ -73,7 +72,7 @@ def test_an_unknown_price_is_no_price() -> None:
 
 
 def test_the_model_that_was_looked_up_is_named() -> None:
-    inbound = replace(make_inbound(Endpoint.MODELS), model_id="gpt")
+    inbound = make_inbound(Endpoint.MODELS)._replace(model_id="gpt")
     assert row_of(Exchange(inbound))["model"] == "gpt"
 
 

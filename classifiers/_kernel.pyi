@@ -1,0 +1,3 @@
+from typing import Any
+
+def sums(kind: Any, codes: Any, bounds: Any, table: Any, columns: int, out: Any) -> None: ...
