@@ -30,7 +30,7 @@ class Welcome:
     ollama: str | None = None
 
     def __str__(self) -> str:
-        rows = [("API", self.url), ("Dashboard", f"{self.url}/admin/"), ("Docs", f"{self.url}/docs"), *self._access()]
+        rows = [("API", self.url), ("Docs", f"{self.url}/docs"), *self._access()]
         lines = [f"Guardflow {self.version} answers.", "", *(f"  {name:<11}{value}" for name, value in rows)]
         lines += ["", "Try it:", "", *self._curl()]
         if self.api_token is None:
