@@ -6,7 +6,7 @@ UTC calendar windows; concurrency is the number of open reservations. All are ch
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
 from gateway.exchange import UNLIMITED, Grant, Limits
@@ -23,8 +23,7 @@ MOST = 10**12
 """No call uses or costs more than this: sums of such numbers stay exact in the doubles of Lua."""
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(NamedTuple):
     """Whose limits: a user, or one of the user's tokens (`token_id` set). All scopes of a user share a hash slot."""
 
     user_id: int
@@ -41,9 +40,8 @@ class Scope:
         return self.limits is not UNLIMITED and self.limits != UNLIMITED
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
-    """What a call wants: one request, `tokens` (input estimate + bounded output) and `cost_micros`.
+class Ask(NamedTuple):
+    """What a call wants: one request, `tokens` (input estimate + bounded output) and `cost_micros`. The `id` is ASCII.
 
     `min_tokens` is the input alone: where `tokens` does not fit but `min_tokens` + 1 does, the reservation is what is
     left, and the Grant says how much (a call without max_tokens is not refused for what it may never use)."""

@@ -8,8 +8,9 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
+from typing import TypeAlias
 
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
@@ -42,8 +43,7 @@ def share_of(scope: Scope, workers: int) -> Scope:
         return None if limit is None else max(limit // workers, min(limit, 1))
 
     limits = scope.limits
-    return replace(
-        scope,
+    return scope._replace(
         limits=Limits(
             rpm=share(limits.rpm),
             tpm=share(limits.tpm),
@@ -87,13 +87,8 @@ class _SharedLedger:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What Redis said last of a user."""
-
-    at: float
-    scopes: Sequence[Scope]
-    grant: Grant
+_Seen: TypeAlias = tuple[float, Sequence[Scope], Grant]
+"""When Redis spoke last of a user, of which scopes, and what it said. A bare tuple: there is one for every request."""
 
 
 def _used(limit: int | None, told: int | None, left: int | None) -> int:
@@ -131,7 +126,7 @@ class FailoverQuotaStore:
         await self._primary.close()
 
     async def reserve(self, ask: Ask) -> Grant:
-        if self._local.holds(ask.id):
+        if ask.id in self._local.granted:
             return await self._local.reserve(self._shared(ask))
         try:
             grant = await self._primary.reserve(ask)
@@ -142,12 +137,16 @@ class FailoverQuotaStore:
             return await self._reserve_locally(ask)
         if self._degraded and self._primary.available:
             self._recover()
-        self._note(ask, grant)
+        user_id = ask.scopes[0].user_id
+        self._seen.pop(user_id, None)  # the latest stands last
+        self._seen[user_id] = (self._clock(), ask.scopes, grant)
+        if len(self._seen) > MOST_SEEN:
+            del self._seen[next(iter(self._seen))]
         return grant
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
         self._lent.pop(ask.id, None)
-        if self._local.holds(ask.id):
+        if ask.id in self._local.granted:
             self._local.settle(self._shared(ask), tokens, cost_micros)
         self._primary.settle(ask, tokens, cost_micros)
 
@@ -183,15 +182,8 @@ class FailoverQuotaStore:
         self._lent[ask.id] = (ask, grant.reserved_tokens)
         return grant
 
-    def _note(self, ask: Ask, grant: Grant) -> None:
-        user_id = ask.scopes[0].user_id
-        self._seen.pop(user_id, None)
-        self._seen[user_id] = _Seen(self._clock(), ask.scopes, grant)
-        if len(self._seen) > MOST_SEEN:
-            del self._seen[next(iter(self._seen))]
-
     def _shared(self, ask: Ask) -> Ask:
-        return replace(ask, scopes=[share_of(scope, self._workers) for scope in ask.scopes])
+        return ask._replace(scopes=[share_of(scope, self._workers) for scope in ask.scopes])
 
     def _degrade(self, error: QuotaUnavailable) -> None:
         if not self._degraded:
@@ -201,13 +193,13 @@ class FailoverQuotaStore:
 
     def _take_over(self) -> None:
         """Start from what Redis last said of each user, and from what it granted to this worker and is still open."""
-        for seen in self._seen.values():
-            for scope in seen.scopes:
-                calls = _used(scope.limits.rpm, seen.grant.limit_requests, seen.grant.remaining_requests)
-                tokens = _used(scope.limits.tpm, seen.grant.limit_tokens, seen.grant.remaining_tokens)
-                if (calls or tokens) and seen.at > self._clock() - WINDOW_S:
+        for at, scopes, grant in self._seen.values():
+            for scope in scopes:
+                calls = _used(scope.limits.rpm, grant.limit_requests, grant.remaining_requests)
+                tokens = _used(scope.limits.tpm, grant.limit_tokens, grant.remaining_tokens)
+                if (calls or tokens) and at > self._clock() - WINDOW_S:
                     shares = -(-calls // self._workers), -(-tokens // self._workers)
-                    self._local.preload(scope, *shares, seen.at)
+                    self._local.preload(scope, *shares, at)
         self._seen.clear()
         for held in self._primary.open_holds():
             self._local.adopt(self._shared(held.ask), held.tokens)

@@ -38,18 +38,14 @@ class _Idle:
 
 
 class MemoryQuotaStore:
-    """`clock` gives unix seconds; it is the store's only clock."""
+    """`clock` gives unix seconds; it is the store's only clock. `granted` is what is open here, and what each holds."""
 
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
         self._seeding = Seeding(ledger)
         self._clock = clock
         self._accounts: dict[tuple[int, int | None], _Idle] = {}
-        self._granted: dict[str, int] = {}
+        self.granted: dict[str, int] = {}
         self._settled: dict[str, tuple[float, int]] = {}
-
-    def holds(self, ask_id: str) -> bool:
-        """Whether `ask_id` was reserved here and is open."""
-        return ask_id in self._granted
 
     async def start(self) -> None:
         """Nothing runs in the background here."""
@@ -77,7 +73,7 @@ class MemoryQuotaStore:
         if ask.id in self._settled:
             return
         tokens = bounded(tokens)
-        self._settled[ask.id] = (now, self._granted.pop(ask.id, tokens))
+        self._settled[ask.id] = (now, self.granted.pop(ask.id, tokens))
         for scope in ask.scopes:
             if scope.limited:
                 self._account(scope, now).charge(ask.id, tokens, bounded(cost_micros), now)
@@ -94,7 +90,7 @@ class MemoryQuotaStore:
 
     def undo(self, ask: Ask) -> None:
         """Take back a reservation whose call never was."""
-        if self._granted.pop(ask.id, None) is not None:
+        if self.granted.pop(ask.id, None) is not None:
             now = self._clock()
             for scope in ask.scopes:
                 if scope.limited:
@@ -121,8 +117,8 @@ class MemoryQuotaStore:
 
     def adopt(self, ask: Ask, tokens: int) -> None:
         """Hold what another store granted; its windows are preloaded."""
-        if ask.id not in self._granted:
-            self._granted[ask.id] = tokens
+        if ask.id not in self.granted:
+            self.granted[ask.id] = tokens
             for scope in ask.scopes:
                 if scope.limited:
                     self._account(scope, self._clock()).hold(ask.id, tokens, ask.cost_micros)
@@ -137,12 +133,12 @@ class MemoryQuotaStore:
             tokens = admitted
         for account in accounts:
             account.admit(ask.id, tokens, want.share_of(tokens), now)
-        self._granted[ask.id] = tokens
+        self.granted[ask.id] = tokens
         return tokens
 
     def _known(self, ask_id: str) -> int | None:
         """What was reserved for an ask that was granted before."""
-        if (reserved := self._granted.get(ask_id)) is not None:
+        if (reserved := self.granted.get(ask_id)) is not None:
             return reserved
         settled = self._settled.get(ask_id)
         return None if settled is None else settled[1]

@@ -5,14 +5,15 @@ is left to the ledger: the counters it belongs to are dropped, to be rebuilt fro
 """
 
 import asyncio
-import functools
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from time import monotonic
+from typing import Any, TypeAlias
 
 from gateway.quota.base import RECORD_S, QuotaUnavailable
+from gateway.quota.form import Form
 from gateway.wire.redis import RedisError, RedisPipe, Script
 
 logger = logging.getLogger("guardflow.quota")
@@ -22,34 +23,21 @@ BATCH = 200
 PAUSE_S, PAUSE_AFTER_ERROR_S = 0.02, 0.5
 
 
-@dataclass(slots=True)
-class Charge:
-    """What an ask came to. `keys` are its record and its scopes, `since` is when its call ended, by the loop's clock;
-    `sent`: Redis may have it already."""
-
-    ask_id: str
-    keys: tuple[str, ...]
-    tokens: int
-    cost_micros: int
-    mode: str
-    since: float
-    sent: bool = False
-
-    def args(self, now: float) -> tuple[str, ...]:
-        age = max(int((now - self.since) * 1_000_000), 0)
-        said = f"{self.ask_id} {self.tokens} {self.cost_micros} {age} {self.mode}"
-        return (str(len(self.keys)), *self.keys, said)
+Charge: TypeAlias = tuple[Form, str, int, int, str, float]
+"""What an ask came to: its form and id, tokens, micro-dollars, the script's mode, and when the call ended, by the
+monotonic clock. A bare tuple: there is one for every request."""
 
 
 class Outbox:
-    """Where a `Charge` goes. `put` never blocks or raises; `run` repeats what failed."""
+    """Where a `Charge` goes. `put` never blocks or raises; `run` repeats what failed. Of a charge that is kept it is
+    known whether it was sent: then Redis may have it already."""
 
     def __init__(self, pipe: RedisPipe, settle: Script, forget: Callable[[str], Awaitable[None]], most: int) -> None:
         self._pipe = pipe
         self._settle = settle
         self._forget = forget
         self._most = most
-        self._kept: deque[Charge] = deque()
+        self._kept: deque[tuple[Charge, bool]] = deque()
         self._flying = 0
         self._to_forget: dict[str, None] = {}
         self._pause = PAUSE_S
@@ -60,11 +48,13 @@ class Outbox:
         """Charges that Redis has not confirmed."""
         return len(self._kept) + self._flying
 
-    def put(self, charge: Charge) -> None:
-        if self._pipe.available:
-            self._send(charge)
+    def put(self, form: Form, ask_id: str, tokens: int, cost_micros: int, mode: str) -> None:
+        charge = (form, ask_id, tokens, cost_micros, mode, monotonic())
+        command = form.settle(ask_id, tokens, cost_micros, mode, 0)
+        if self._pipe.tell(command, partial(self._answered, charge), self._settle):
+            self._flying += 1
         else:
-            self._keep(charge)
+            self._keep(charge, sent=False)
 
     async def run(self) -> None:
         while True:
@@ -98,31 +88,35 @@ class Outbox:
         """Called as soon as Redis is back, so that what was spent meanwhile is there before the next call is judged."""
         self._wake.set()
         for _ in range(min(BATCH, len(self._kept))):
-            self._send(self._kept.popleft())
+            charge, sent = self._kept.popleft()
+            self.send_again(charge, sent=sent)
 
-    def _send(self, charge: Charge) -> None:
-        now = asyncio.get_running_loop().time()
-        if charge.sent and now - charge.since > RECORD_S:
-            self.leave_to_ledger(charge.keys[1:])
+    def send_again(self, charge: Charge, *, sent: bool) -> None:
+        form, ask_id, tokens, cost_micros, mode, since = charge
+        age_s = monotonic() - since
+        if sent and age_s > RECORD_S:
+            self.leave_to_ledger(form.bases)
             return
-        charge.sent = True
-        self._flying += 1
-        self._settle.send(*charge.args(now), on_reply=functools.partial(self._answered, charge))
+        command = form.settle(ask_id, tokens, cost_micros, mode, int(age_s * 1_000_000))
+        if self._pipe.tell(command, partial(self._answered, charge), self._settle):
+            self._flying += 1
+        else:
+            self._keep(charge, sent=sent)
 
     def _answered(self, charge: Charge, reply: Any) -> None:
         self._flying -= 1
         if isinstance(reply, Exception):
             self._pause = PAUSE_AFTER_ERROR_S if isinstance(reply, RedisError) else PAUSE_S
-            self._keep(charge)
+            self._keep(charge, sent=True)
         else:
             self._pause = PAUSE_S
 
-    def _keep(self, charge: Charge) -> None:
+    def _keep(self, charge: Charge, *, sent: bool) -> None:
         self._wake.set()
         if len(self._kept) < self._most:
-            self._kept.append(charge)
+            self._kept.append((charge, sent))
         else:
-            self.leave_to_ledger(charge.keys[1:])
+            self.leave_to_ledger(charge[0].bases)
 
     def leave_to_ledger(self, bases: Sequence[str]) -> None:
         """Drop the counters at `bases` as soon as Redis can be told to."""

@@ -7,15 +7,15 @@ seeded from the ledger first.
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.errors import Refusal
-from gateway.exchange import Grant, Limits
+from gateway.exchange import UNLIMITED, Grant, Limits
 from gateway.quota.base import (
     LEASE_S,
+    MOST,
     WINDOW_S,
     Ask,
     Ledger,
@@ -30,18 +30,19 @@ from gateway.quota.base import (
     refuse,
 )
 from gateway.quota.calendar import next_day, next_month, wait_for
-from gateway.quota.outbox import Charge, Outbox
+from gateway.quota.form import Form, base_of
+from gateway.quota.outbox import Outbox
 from gateway.quota.seeding import Seeding
 from gateway.tasks import spawn
 from gateway.wire.redis import RedisDown, RedisError, RedisPipe
 
-PREFIX = "gf"
 MOST_PENDING = 50_000
+MOST_FORMS = 4096
+"""For so many tokens, the latest, their calls are kept written down."""
 RENEW_BATCH = 200
 REFUSED, UNSEEDED = 0, 2
 SEED_TRIES = 3
 MICROS = 1_000_000
-UNLIMITED_PACKED = ",,,,,"
 
 
 @lru_cache
@@ -51,12 +52,11 @@ def script_text(name: str) -> str:
     return (here / "scope.lua").read_text() + (here / f"{name}.lua").read_text()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """An open reservation of this process, and its keys."""
+class Held(NamedTuple):
+    """An open reservation of this process."""
 
     ask: Ask
-    keys: tuple[str, ...]
+    form: Form
     tokens: int
 
 
@@ -80,8 +80,10 @@ class RedisQuotaStore:
         self._renew = pipe.script(read_script("renew"))
         self._seed = pipe.script(read_script("seed"))
         self._usage = pipe.script(read_script("usage"))
-        self._outbox = Outbox(pipe, pipe.script(read_script("settle")), self._forget, most_pending)
-        self._open: dict[str, Held] = {}
+        self._settle = pipe.script(read_script("settle"))
+        self._outbox = Outbox(pipe, self._settle, self._forget, most_pending)
+        self._forms: dict[int, Form] = {}
+        self._open: dict[str, tuple[Ask, Form, int]] = {}  # what Held names, without making one for every request
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -95,7 +97,7 @@ class RedisQuotaStore:
 
     def open_holds(self) -> list[Held]:
         """Reservations of this process that are not settled yet."""
-        return list(self._open.values())
+        return [Held(*held) for held in self._open.values()]
 
     async def start(self) -> None:
         self._background = [
@@ -111,65 +113,69 @@ class RedisQuotaStore:
             await asyncio.wait(self._background)
 
     async def reserve(self, ask: Ask) -> Grant:
-        wanted = _Wanted.of(ask)
-        if wanted is None:
+        form = self._forms.get(id(ask.scopes)) or self._form_of(ask.scopes)
+        if not form.bases:
             return Grant(ask.tokens)
         try:
-            reply = await self._reserve.call(*wanted.args)
+            reply = await self.pipe.ask(form.reserve(ask), self._reserve)
             if reply[0] == UNSEEDED:
-                reply = await self._seed_and_reserve(wanted, reply)
+                reply = await self._seed_and_reserve(ask, form, reply)
         except (RedisDown, RedisError) as error:
             raise QuotaUnavailable(str(error)) from error
         except asyncio.CancelledError:
             self.undo(ask)
             raise
         if reply[0] == REFUSED:
-            raise _refusal(wanted.scopes, reply)
-        grant = _grant(reply)
-        self._open[ask.id] = Held(ask, wanted.keys, grant.reserved_tokens)
-        return grant
+            raise _refusal(form.counted, reply)
+        self._open[ask.id] = (ask, form, reply[1])
+        return _grant(reply)
 
     def adopt(self, ask: Ask, tokens: int) -> None:
         """Reserve what another store granted, whatever the limits say; as far as Redis can be told now."""
-        wanted = _Wanted.of(replace(ask, tokens=tokens), "adopt")
-        if wanted is not None:
-            self._open[ask.id] = Held(ask, wanted.keys, tokens)
-            self._reserve.send(*wanted.args, on_reply=_whatever)
+        form = self._form_of(ask.scopes)
+        if form.bases:
+            self._open[ask.id] = (ask, form, tokens)
+            self.pipe.tell(form.reserve(ask._replace(tokens=tokens), "adopt"), _whatever, self._reserve)
 
-    def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
-        self._end(ask, bounded(tokens), bounded(cost_micros), "charge")
+    def settle(self, ask: Ask, tokens: int, cost_micros: int, mode: str = "charge") -> None:
+        if not (0 <= tokens <= MOST and 0 <= cost_micros <= MOST):
+            tokens, cost_micros = bounded(tokens), bounded(cost_micros)
+        held = self._open.pop(ask.id, None)
+        form = held[1] if held is not None else self._form_of(ask.scopes)
+        if form.bases:
+            self._outbox.put(form, ask.id, tokens, cost_micros, mode)
 
     def recover(self, left: Left) -> None:
-        slot = f"{PREFIX}:{{u{left.user_id}}}:"
-        keys = (f"{slot}a:{left.ask_id}", f"{slot}u{left.user_id}", f"{slot}t{left.token_id}")
-        ended = asyncio.get_running_loop().time() - left.age_s
+        scopes = (Scope(left.user_id, None, UNLIMITED), Scope(left.user_id, left.token_id, UNLIMITED))
+        form = Form(scopes, scopes, self._reserve, self._settle)
         tokens, cost_micros = bounded(left.tokens), bounded(left.cost_micros)
-        self._outbox.put(Charge(left.ask_id, keys, tokens, cost_micros, "recover", ended, sent=True))
+        ended = time.monotonic() - left.age_s
+        self._outbox.send_again((form, left.ask_id, tokens, cost_micros, "recover", ended), sent=True)
 
     def undo(self, ask: Ask) -> None:
         """Take back a reservation that may have been made while its reply was lost; its call never was."""
-        self._end(ask, 0, 0, "undo")
+        self.settle(ask, 0, 0, "undo")
 
     async def usage(self, scope: Scope) -> QuotaUsage:
         if not scope.limited:
             return await self._seeding.usage(scope, time.time())
         try:
-            reply = await self._usage.call("1", _base(scope))
+            reply = await self._usage.call("1", base_of(scope))
             for _ in range(SEED_TRIES):
                 if reply[0] != UNSEEDED:
                     return _usage_of(scope.limits, reply)
                 await self._seed_scope(scope, reply[1])
-                reply = await self._usage.call("1", _base(scope))
+                reply = await self._usage.call("1", base_of(scope))
         except (RedisDown, RedisError) as error:
             raise QuotaUnavailable(str(error)) from error
         raise QuotaUnavailable(f"the counters of {scope.name} could not be seeded")
 
     async def forget(self, scope: Scope) -> None:
-        await self._forget(_base(scope))
+        await self._forget(base_of(scope))
 
     def forget_later(self, scope: Scope) -> None:
         """Forget `scope` as soon as Redis can be told to."""
-        self._outbox.leave_to_ledger([_base(scope)])
+        self._outbox.leave_to_ledger([base_of(scope)])
 
     async def _forget(self, base: str) -> None:
         try:
@@ -177,11 +183,11 @@ class RedisQuotaStore:
         except (RedisDown, RedisError) as error:
             raise QuotaUnavailable(str(error)) from error
 
-    async def _seed_and_reserve(self, wanted: "_Wanted", reply: list[Any]) -> list[Any]:
+    async def _seed_and_reserve(self, ask: Ask, form: Form, reply: list[Any]) -> list[Any]:
         for _ in range(SEED_TRIES):
             for index in reply[2:]:
-                await self._seed_scope(wanted.scopes[index], reply[1])
-            reply = await self._reserve.call(*wanted.args)
+                await self._seed_scope(form.counted[index], reply[1])
+            reply = await self.pipe.ask(form.reserve(ask), self._reserve)
             if reply[0] != UNSEEDED:
                 return reply
         raise QuotaUnavailable("the counters could not be seeded")
@@ -189,22 +195,27 @@ class RedisQuotaStore:
     async def _seed_scope(self, scope: Scope, day: int) -> None:
         async def plant(spent: Spent) -> None:
             sums = (spent.day_tokens, spent.month_tokens, spent.month_cost_micros)
-            await self._seed.call("1", _base(scope), day, *map(bounded, sums))
+            await self._seed.call("1", base_of(scope), day, *map(bounded, sums))
 
         await self._seeding.seed(scope, plant)
 
-    def _end(self, ask: Ask, tokens: int, cost_micros: int, mode: str) -> None:
-        known = self._open.pop(ask.id, None) or _Wanted.of(ask)
-        if known is None:
-            return
-        now = asyncio.get_running_loop().time()
-        self._outbox.put(Charge(ask.id, known.keys, tokens, cost_micros, mode, now))
+    def _form_of(self, scopes: Sequence[Scope]) -> Form:
+        """The form for `scopes`: for this very object, which nobody has to hash. As the form keeps it, its id is not
+        given to another."""
+        form = self._forms.get(id(scopes))
+        if form is None:
+            limited = [scope for scope in scopes if scope.limited]
+            form = self._forms[id(scopes)] = Form(scopes, limited, self._reserve, self._settle)
+            if len(self._forms) > MOST_FORMS:
+                del self._forms[next(iter(self._forms))]
+        return form
 
     async def _keep_renewing(self) -> None:
         while True:
             await asyncio.sleep(self._renew_every_s)
             for count, held in enumerate(self.open_holds(), 1):
-                self._renew.send(str(len(held.keys)), *held.keys, on_reply=_whatever)
+                keys = held.form.keys(held.ask.id)
+                self._renew.send(str(len(keys)), *keys, on_reply=_whatever)
                 if count % RENEW_BATCH == 0:
                     await asyncio.sleep(0.02)
 
@@ -213,55 +224,13 @@ def _whatever(_: Any) -> None:
     """A lease that was not renewed is renewed next time, or lapses; the settle counts either way."""
 
 
-def _base(scope: Scope) -> str:
-    return f"{PREFIX}:{{u{scope.user_id}}}:{scope.name}"
-
-
-@lru_cache(maxsize=4096)
-def _packed(limits: Limits) -> str:
-    minute = (limits.rpm, limits.tpm)
-    calendar = (limits.daily_tokens, limits.monthly_tokens)
-    rest = (limits.concurrent, limits.monthly_budget_micros)
-    return ",".join("" if limit is None else str(limit) for limit in (*minute, *calendar, *rest))
-
-
-@dataclass(slots=True)
-class _Wanted:
-    """An ask as the scripts take it: its limited scopes, its keys, and the arguments of `reserve`."""
-
-    scopes: list[Scope]
-    keys: tuple[str, ...]
-    args: tuple[str, ...]
-
-    @classmethod
-    def of(cls, ask: Ask, mode: str = "check") -> "_Wanted | None":
-        """None where there is nothing to count."""
-        scopes, limits = [], []
-        for scope in ask.scopes:
-            if (packed := _packed(scope.limits)) != UNLIMITED_PACKED:
-                scopes.append(scope)
-                limits.append(packed)
-        if not scopes:
-            return None
-        slot = f"{PREFIX}:{{u{scopes[0].user_id}}}:"
-        keys = (f"{slot}a:{ask.id}", *[slot + scope.name for scope in scopes])
-        tokens = bounded(ask.tokens)
-        said = f"{ask.id} {tokens} {min(tokens, bounded(ask.min_tokens) + 1)} {bounded(ask.cost_micros)} {mode}"
-        return cls(scopes, keys, (str(len(keys)), *keys, said, *limits))
-
-
 def _grant(reply: list[int]) -> Grant:
     _, reserved, requests, requests_left, tokens, tokens_left = reply
-    counted, metered = requests >= 0, tokens >= 0
-    return Grant(
-        reserved,
-        requests if counted else None,
-        requests_left if counted else None,
-        WINDOW_S if counted else 0.0,
-        tokens if metered else None,
-        tokens_left if metered else None,
-        WINDOW_S if metered else 0.0,
-    )
+    if requests >= 0 and tokens >= 0:
+        return Grant(reserved, requests, requests_left, WINDOW_S, tokens, tokens_left, WINDOW_S)
+    counted = (requests, requests_left, WINDOW_S) if requests >= 0 else (None, None, 0.0)
+    metered = (tokens, tokens_left, WINDOW_S) if tokens >= 0 else (None, None, 0.0)
+    return Grant(reserved, *counted, *metered)
 
 
 def _refusal(scopes: Sequence[Scope], reply: list[Any]) -> Refusal:

@@ -9,11 +9,13 @@ import asyncio
 import hashlib
 import logging
 import ssl
+from asyncio import Future
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeAlias, cast
 
 import hiredis
+from hiredis import ReplyError
 
 from gateway.tasks import spawn
 from gateway.wire.redis_address import RedisAddress
@@ -24,8 +26,8 @@ Arg: TypeAlias = str | bytes | int | float
 OnReply: TypeAlias = Callable[[Any], None]
 """Gets the reply, or the RedisDown or RedisError there was instead."""
 
-_Waiter: TypeAlias = "asyncio.Future[Any] | OnReply"
-_Sent: TypeAlias = "tuple[float, _Waiter, Script | None, tuple[Arg, ...]]"  # since when, who, and what to send anew
+_Waiter: TypeAlias = "Future[Any] | OnReply"
+_Sent: TypeAlias = "tuple[float, _Waiter, Script | None, bytes]"  # since when, who, and what to send anew
 
 GRACE_S = 0.1
 """How long an overdue reply may still keep all others waiting. A server that answers something is slow, not gone; one
@@ -49,26 +51,28 @@ class _Link(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
         self.timeout_s = timeout_s
-        self.lost: asyncio.Future[str] = loop.create_future()
-        self._loop = loop
+        self.lost: Future[str] = loop.create_future()
+        self.loop = loop
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._out: list[bytes] = []
+        self._write: Callable[[bytes], None] = self._gather
         self._waiting: deque[_Sent] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._suspect: _Sent | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
+        # uvloop makes one system call of a turn's writes by itself; doing so here as well would be a callback more.
+        if type(transport).__module__.startswith("uvloop"):
+            self._write = self._transport.write
 
-    def send(self, command: bytes, waiter: _Waiter, script: "Script | None", args: tuple[Arg, ...]) -> None:
-        if not self._out:
-            self._loop.call_soon(self._flush)
-        self._out.append(command)
-        now = self._loop.time()
-        self._waiting.append((now, waiter, script, args))
+    def send(self, command: bytes, waiter: _Waiter, script: "Script | None") -> None:
+        now = self.loop.time()
+        self._waiting.append((now, waiter, script, command))
         if self._timer is None:
-            self._timer = self._loop.call_at(now + self.timeout_s, self._look_at_the_clock)
+            self._timer = self.loop.call_at(now + self.timeout_s, self._look_at_the_clock)
+        self._write(command)
 
     def hurry(self, timeout_s: float) -> None:
         """Another deadline for the replies to come; nothing may be waiting."""
@@ -76,6 +80,11 @@ class _Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _gather(self, command: bytes) -> None:
+        if not self._out:
+            self.loop.call_soon(self._flush)
+        self._out.append(command)
 
     def _flush(self) -> None:
         commands, self._out = self._out, []
@@ -87,18 +96,20 @@ class _Link(asyncio.Protocol):
         reader.feed(data)
         try:
             while (reply := reader.gets()) is not _MORE:
-                _, waiter, script, args = waiting.popleft()
-                if isinstance(reply, hiredis.ReplyError):
-                    self._refused(reply, waiter, script, args)
+                _, waiter, script, command = waiting.popleft()
+                if isinstance(reply, ReplyError):
+                    self._refused(reply, waiter, script, command)
+                elif isinstance(waiter, Future) and not waiter.done():
+                    waiter.set_result(reply)
                 else:
                     _deliver(waiter, reply)
         except (hiredis.ProtocolError, IndexError) as error:
             self.give_up(f"it does not speak Redis: {error!r}")
 
-    def _refused(self, error: Exception, waiter: _Waiter, script: "Script | None", args: tuple[Arg, ...]) -> None:
+    def _refused(self, error: Exception, waiter: _Waiter, script: "Script | None", command: bytes) -> None:
         """A script that the server forgot is sent whole, once; any other error goes to the waiter."""
         if script is not None and str(error).startswith("NOSCRIPT"):
-            self.send(script.whole(args), waiter, None, ())
+            self.send(script.whole(command), waiter, None)
         else:
             _deliver(waiter, RedisError(str(error)))
 
@@ -109,11 +120,11 @@ class _Link(asyncio.Protocol):
             return
         oldest = self._waiting[0]
         due = oldest[0] + self.timeout_s
-        if self._loop.time() < due:
-            self._timer = self._loop.call_at(due, self._look_at_the_clock)
+        if self.loop.time() < due:
+            self._timer = self.loop.call_at(due, self._look_at_the_clock)
         elif self._suspect is not oldest:
             self._suspect = oldest
-            self._timer = self._loop.call_later(GRACE_S, self._look_at_the_clock)
+            self._timer = self.loop.call_later(GRACE_S, self._look_at_the_clock)
         else:
             self.give_up(f"no answer within {self.timeout_s * 1000:.0f} ms")
 
@@ -135,7 +146,7 @@ class _Link(asyncio.Protocol):
 
 
 def _deliver(waiter: _Waiter, reply: Any) -> None:
-    if not isinstance(waiter, asyncio.Future):
+    if not isinstance(waiter, Future):
         try:
             waiter(reply)
         except Exception:  # a callback's fault must not cost all others on this connection their replies
@@ -164,7 +175,6 @@ class RedisPipe:
         self._backoff_s = backoff_s
         self._scripts: list[Script] = []
         self._link: _Link | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._keeper: asyncio.Task[None] | None = None
         self._tried = asyncio.Event()
         self._why = "not connected yet"
@@ -175,7 +185,6 @@ class RedisPipe:
         return link is not None and not link.lost.done()
 
     async def start(self) -> None:
-        self._loop = asyncio.get_running_loop()
         self._keeper = spawn(self._keep_connected(), name="redis-pipe")
         await self._tried.wait()
 
@@ -186,13 +195,33 @@ class RedisPipe:
             await asyncio.sleep(0)  # the transport lets go of its socket in the next turn
         self._why = "closed"
 
-    def call(self, *args: Arg) -> "asyncio.Future[Any]":
+    def call(self, *args: Arg) -> "Future[Any]":
         """Send a command; await the reply. Raises RedisDown or RedisError."""
-        return self._call(_pack(args), None, args)
+        return self.ask(_pack(args))
 
-    def send(self, *args: Arg, on_reply: OnReply) -> None:
+    def send(self, *args: Arg, on_reply: OnReply, script: "Script | None" = None) -> None:
         """Send a command; `on_reply` is called with the reply, or with the exception there was instead."""
-        self._send(_pack(args), on_reply, None, args)
+        if not self.tell(_pack(args), on_reply, script):
+            _deliver(on_reply, self._down())
+
+    def ask(self, command: bytes, script: "Script | None" = None) -> "Future[Any]":
+        """`call` of a command that is packed already, and of the `script` that it runs."""
+        link = self._link
+        if link is None or link.lost.done():
+            reply: Future[Any] = asyncio.get_running_loop().create_future()
+            reply.set_exception(self._down())
+            return reply
+        reply = link.loop.create_future()
+        link.send(command, reply, script)
+        return reply
+
+    def tell(self, command: bytes, on_reply: OnReply, script: "Script | None" = None) -> bool:
+        """`send` of a command that is packed already; False, and nothing is called, where there is no connection."""
+        link = self._link
+        if link is None or link.lost.done():
+            return False
+        link.send(command, on_reply, script)
+        return True
 
     def script(self, body: str) -> "Script":
         """A Lua script, loaded at every connect and again when the server forgot it."""
@@ -202,18 +231,8 @@ class RedisPipe:
             self.send("SCRIPT", "LOAD", body, on_reply=_ignore)
         return script
 
-    def _call(self, command: bytes, script: "Script | None", args: tuple[Arg, ...]) -> "asyncio.Future[Any]":
-        loop = self._loop or asyncio.get_running_loop()
-        reply: asyncio.Future[Any] = loop.create_future()
-        self._send(command, reply, script, args)
-        return reply
-
-    def _send(self, command: bytes, waiter: _Waiter, script: "Script | None", args: tuple[Arg, ...]) -> None:
-        link = self._link
-        if link is None or link.lost.done():
-            _deliver(waiter, RedisDown(self._why if link is None else link.lost.result()))
-        else:
-            link.send(command, waiter, script, args)
+    def _down(self) -> RedisDown:
+        return RedisDown(self._why if self._link is None else self._link.lost.result())
 
     async def _keep_connected(self) -> None:
         pause, away_since = 0.0, None
@@ -277,29 +296,42 @@ class RedisPipe:
         await loop.create_connection(lambda: link, address.host, address.port, ssl=context)
 
     @staticmethod
-    def _ask(link: _Link, *args: Arg) -> "asyncio.Future[Any]":
-        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        link.send(_pack(args), reply, None, ())
+    def _ask(link: _Link, *args: Arg) -> "Future[Any]":
+        reply: Future[Any] = link.loop.create_future()
+        link.send(_pack(args), reply, None)
         return reply
 
 
 class Script:
-    """A Lua script on a pipe. Arguments are the number of keys, the keys, then the script's own."""
+    """A Lua script on a pipe. Arguments are the number of keys, the keys, then the script's own.
+
+    Who calls it often packs the command by hand: `head` for so many arguments, a `bulk` for each, then `RedisPipe.ask`
+    or `tell` with the script."""
 
     def __init__(self, pipe: RedisPipe, body: str) -> None:
         self.body = body
         self._pipe = pipe
-        self._sha = hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest().encode()
+        self._sha = hashlib.sha1(body.encode(), usedforsecurity=False).hexdigest()
+        self._by_name = (bulk("EVALSHA") + bulk(self._sha)).encode()
 
-    def call(self, *args: Arg) -> "asyncio.Future[Any]":
-        return self._pipe._call(_pack((b"EVALSHA", self._sha, *args)), self, args)  # noqa: SLF001
+    def head(self, arguments: int) -> str:
+        """How a command that runs the script begins."""
+        return f"*{arguments + 2}\r\n{self._by_name.decode()}"
+
+    def call(self, *args: Arg) -> "Future[Any]":
+        return self._pipe.ask(_pack(("EVALSHA", self._sha, *args)), self)
 
     def send(self, *args: Arg, on_reply: OnReply) -> None:
-        self._pipe._send(_pack((b"EVALSHA", self._sha, *args)), on_reply, self, args)  # noqa: SLF001
+        self._pipe.send("EVALSHA", self._sha, *args, on_reply=on_reply, script=self)
 
-    def whole(self, args: tuple[Arg, ...]) -> bytes:
-        """The command that needs nothing loaded, and loads."""
-        return _pack((b"EVAL", self.body, *args))
+    def whole(self, command: bytes) -> bytes:
+        """`command` as one that needs nothing loaded, and loads."""
+        return command.replace(self._by_name, _pack(("EVAL", self.body)).partition(b"\r\n")[2], 1)
+
+
+def bulk(text: str) -> str:
+    """An ASCII argument as it is sent."""
+    return f"${len(text)}\r\n{text}\r\n"
 
 
 def _ignore(_: Any) -> None:

@@ -1,7 +1,5 @@
 """What a reply says about itself, and what it passes on."""
 
-from dataclasses import replace
-
 import pytest
 
 from classifiers.base import Intent, Judgement, Misuse
@@ -25,7 +23,7 @@ def test_limits_are_told_where_there_are_any() -> None:
         "x-ratelimit-remaining-requests": "59",
         "x-ratelimit-reset-requests": "1.5s",
     }
-    ex.grant = replace(ex.grant or Grant(0), limit_tokens=100, remaining_tokens=0, reset_tokens_s=360)
+    ex.grant = (ex.grant or Grant(0))._replace(limit_tokens=100, remaining_tokens=0, reset_tokens_s=360)
     assert reply_headers(ex)["x-ratelimit-remaining-tokens"] == "0"
     assert reply_headers(ex)["x-ratelimit-reset-tokens"] == "6m0s"
 

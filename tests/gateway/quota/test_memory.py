@@ -38,4 +38,4 @@ async def test_settled_calls_are_remembered_for_a_while_only() -> None:
     clock.now += RECORD_S
     store.settle(ask(scope(rpm=1000)), 1, 0)
     assert len(store._settled) == 1
-    assert not store._granted
+    assert not store.granted
