@@ -28,6 +28,7 @@ logger = logging.getLogger("guardflow.supervisor")
 _STOP, _RELOAD = (signal.SIGTERM, signal.SIGINT), signal.SIGHUP
 _LOOK_EVERY_S = 1.0
 _LOOK_WHILE_STARTING_S = 0.02
+_START_TIMEOUT_S = 120.0
 _BEYOND_GRACE_S = 5.0
 
 
@@ -90,12 +91,16 @@ class _Supervisor:
 
     def _starting(self, signals: Signals) -> bool:
         """Wait until a worker listens; False when asked to stop before. One that dies instead ends it all."""
+        end = time.monotonic() + _START_TIMEOUT_S
         while not ports.answers(self._settings.api_host, self._settings.api_port):
             if any(number in _STOP for number in signals.wait(_LOOK_WHILE_STARTING_S)):
                 return False
             for index, code in self._workers.ended():
                 self._workers.kill()
                 raise StartError(f"worker {index} ended with code {code} while it started; see above")
+            if time.monotonic() > end:
+                self._workers.kill()
+                raise StartError(f"no worker listens after {_START_TIMEOUT_S:.0f} s; LOG_LEVEL=DEBUG may say why")
         return True
 
     def _announce(self, started: Started) -> None:

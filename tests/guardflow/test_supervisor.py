@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.guardflow.process import Gateway, run, serving
+from tests.guardflow.holder import servers_on
+from tests.guardflow.process import PROGRAM, Gateway, environment, run, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("supervisor")]  # one gateway for most of them
 
@@ -122,6 +123,28 @@ def test_killed_outright_it_leaves_nothing_behind_and_starts_again(tmp_path: Pat
             assert second.chat(token)[0] == 200
             assert not set(workers.values()) & set(second.workers().values())
             assert not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
+
+
+def test_asked_to_stop_while_it_starts_it_leaves_nobody_at_work(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    process = subprocess.Popen(
+        [*PROGRAM, "serve", "--port", "0"], cwd=tmp_path, env=environment(tmp_path, {}), stdout=subprocess.DEVNULL
+    )
+    until((data / "postgres.new" / "base").exists)
+    process.terminate()
+    assert process.wait(30) == 0
+    assert servers_on(data) == []
+    with serving(tmp_path) as second:
+        assert second.chat(second.token)[0] == 200
+
+
+def test_a_worker_that_can_not_start_ends_it_all_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool").write_text("in the way")
+    failed = run(tmp_path, "serve", "--port", "0")
+    assert failed.returncode == 1
+    assert failed.stderr.decode().splitlines()[-1] == "Error: worker 0 ended with code 1 while it started; see above"
+    assert servers_on(tmp_path / "data") == []
 
 
 def test_a_configuration_with_faults_is_refused_before_anything_is_started(tmp_path: Path) -> None:
