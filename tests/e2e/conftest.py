@@ -19,6 +19,13 @@ MakeGateway = Callable[..., GatewayProcess]
 _names = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of it is slow: a gateway has to start."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker("slow")
+
+
 @pytest.fixture(scope="session")
 def upstream() -> Iterator[ScriptedUpstream]:
     with ScriptedUpstream().running() as running:

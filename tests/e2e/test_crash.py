@@ -67,7 +67,6 @@ class Load:
                 self.broken_off += 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "own-servers"])
 async def test_whoever_had_an_answer_has_a_row_whatever_was_killed(
     gateway: MakeGateway, upstream: ScriptedUpstream, model: str, embedded: bool

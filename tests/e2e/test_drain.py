@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-import pytest
-
 from tests.e2e.conftest import PLENTY, MakeGateway
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.ledger import LedgerReader
@@ -28,7 +26,6 @@ def readiness(process: GatewayProcess) -> list[int]:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
 async def test_open_streams_finish_and_new_calls_are_turned_away(
     gateway: MakeGateway, upstream: ScriptedUpstream, model: str
 ) -> None:
@@ -54,7 +51,6 @@ async def test_open_streams_finish_and_new_calls_are_turned_away(
     assert [(row["status"], row["completion_tokens"]) for row in rows] == [(200, WORDS)] * STREAMS
 
 
-@pytest.mark.slow
 async def test_calls_that_came_with_the_last_second_are_answered(gateway: MakeGateway) -> None:
     """A load balancer needs a moment to look elsewhere: until then nobody is refused."""
     process = gateway({"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}, workers=2)

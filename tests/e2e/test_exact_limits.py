@@ -31,7 +31,6 @@ async def all_at_once(base_url: str, callers: list[Caller]) -> list[Heard]:
     return await asyncio.gather(*(one(number, connection) for number, connection in enumerate(connections)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_of_a_thousand_at_once_just_a_hundred_pass(gateway: MakeGateway, workers: int) -> None:
     config = {"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}
@@ -57,7 +56,6 @@ async def test_of_a_thousand_at_once_just_a_hundred_pass(gateway: MakeGateway, w
     assert quota["concurrent"]["used"] == 0
 
 
-@pytest.mark.slow
 async def test_tokens_that_are_reserved_are_nobody_elses(gateway: MakeGateway) -> None:
     """A quota of 1,000 tokens, asked for by 50 at once who want 100 each: nobody is promised what another may use."""
     config = {"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}

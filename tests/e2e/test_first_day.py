@@ -49,7 +49,6 @@ def curl(command: str, base_url: str) -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_three_commands_work_as_they_are_written(gateway: MakeGateway) -> None:
     process = gateway(environ=ENVIRON, embedded=True)
@@ -73,7 +72,6 @@ def test_the_three_commands_work_as_they_are_written(gateway: MakeGateway) -> No
     assert quota["daily"]["remaining"] == 10_000 - used
 
 
-@pytest.mark.slow
 def test_embedded_state_survives_a_restart(gateway: MakeGateway) -> None:
     process = gateway(environ=ENVIRON, embedded=True)
     login = {"username": "admin@yourcompany.com", "password": "admin123"}

@@ -5,8 +5,6 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from tests.e2e.conftest import PLENTY, MakeGateway
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.ledger import LedgerReader
@@ -98,7 +96,6 @@ def test_a_task_that_is_not_the_callers_is_refused(shared: GatewayProcess, staff
         assert (reply.status, reply.json()["error"]["param"]) == (400, "task_id")
 
 
-@pytest.mark.slow
 def test_misuse_is_blocked_watched_or_left_alone_as_the_mode_says(gateway: MakeGateway) -> None:
     config = {"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}
     process = gateway({**config, "policies": {"mode": "enforce", "misuse": {"block": BLOCK_AT}}}, workers=2)
@@ -124,7 +121,6 @@ def test_misuse_is_blocked_watched_or_left_alone_as_the_mode_says(gateway: MakeG
     assert (row["action"], row["misuse_score"], row["intent"]) == (None, None, None)
 
 
-@pytest.mark.slow
 def test_a_reload_by_the_admin_api_reaches_every_worker_and_a_broken_file_none(gateway: MakeGateway) -> None:
     config = {"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}
     process = gateway(config, workers=2)

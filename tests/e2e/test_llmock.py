@@ -19,8 +19,6 @@ from tests.e2e.ledger import LedgerReader
 from tests.e2e.plain_http import call
 from tests.e2e.staff import Staff
 
-pytestmark = pytest.mark.slow
-
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Say hello to the sea."}]
 IDLE_S = 1.0
 

