@@ -103,26 +103,22 @@ def test_a_reload_that_comes_at_any_time_ends_nothing(gateway: Gateway) -> None:
     assert gateway.workers() == before
 
 
-def test_it_stops_in_order_and_keeps_everything_for_the_next_start(tmp_path: Path) -> None:
+def test_everything_is_kept_over_an_orderly_stop_and_over_a_kill(tmp_path: Path) -> None:
     with serving(tmp_path) as first:
         token = first.token
         assert first.stop() == 0
+        assert servers_on(tmp_path) == []
     with serving(tmp_path) as second:
         assert "shown this once" not in second.said
         assert "secrets/admin_password" in second.said
         assert second.chat(token)[0] == 200
-        assert second.stop(signal.SIGINT) == 0
-
-
-def test_killed_outright_it_leaves_nothing_behind_and_starts_again(tmp_path: Path) -> None:
-    with serving(tmp_path) as first:
-        token, workers = first.token, first.workers()
-        first.process.kill()
-        first.process.wait()
-        with serving(tmp_path) as second:
-            assert second.chat(token)[0] == 200
-            assert not set(workers.values()) & set(second.workers().values())
-            assert not any(Path(f"/proc/{pid}").exists() for pid in workers.values())
+        workers = second.workers().values()
+        second.process.kill()
+        second.process.wait()
+        with serving(tmp_path) as third:
+            assert third.chat(token)[0] == 200
+            assert not any(Path(f"/proc/{pid}").exists() for pid in workers)
+            assert third.stop(signal.SIGINT) == 0
 
 
 def test_asked_to_stop_while_it_starts_it_leaves_nobody_at_work(tmp_path: Path) -> None:
