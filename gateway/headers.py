@@ -3,19 +3,25 @@
 from collections.abc import Mapping
 
 from gateway.errors import Refusal
-from gateway.exchange import Dialect, Exchange
+from gateway.exchange import Dialect, Exchange, Inbound
 
 SERVER = "guardflow"
 """Without it aiohttp would name its version and Python's."""
 _FROM_UPSTREAM = ("openai-processing-ms", "openai-version")
 
 
-def reply_headers(ex: Exchange) -> dict[str, str]:
-    """Request id, limits, intent and, when asked for by `x-guardflow-debug: 1`, our own phases' times."""
-    inbound, grant = ex.inbound, ex.grant
+def names_of(inbound: Inbound) -> dict[str, str]:
+    """What every reply says: which request this was, and who answers."""
     headers = {"x-request-id": inbound.request_id, "server": SERVER}
     if inbound.dialect is Dialect.ANTHROPIC:
         headers["request-id"] = inbound.request_id
+    return headers
+
+
+def reply_headers(ex: Exchange) -> dict[str, str]:
+    """Request id, limits, intent and, when asked for by `x-guardflow-debug: 1`, our own phases' times."""
+    inbound, grant = ex.inbound, ex.grant
+    headers = names_of(inbound)
     if ex.verdict is not None:
         headers["x-guardflow-intent"] = ex.verdict.judgement.intent.label
     if grant is not None and grant.limit_requests is not None:

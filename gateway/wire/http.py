@@ -15,7 +15,7 @@ from aiohttp import HttpVersion11, web
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, MethodNotAllowed, Refusal, RequestTimeout, RequestTooLarge, render
 from gateway.exchange import Dialect, Endpoint, Exchange, Inbound
-from gateway.headers import SERVER
+from gateway.headers import names_of
 from gateway.wire import sse
 
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -126,7 +126,7 @@ def _wrong_method(request: web.BaseRequest, inbound: Inbound) -> web.Response | 
     allowed = ("GET", "HEAD") if inbound.endpoint is Endpoint.MODELS else ("POST",)
     if request.method in allowed:
         return None
-    headers = {"allow": ", ".join((*allowed, "OPTIONS")), "x-request-id": inbound.request_id, "server": SERVER}
+    headers = {**names_of(inbound), "allow": ", ".join((*allowed, "OPTIONS"))}
     if request.method == "OPTIONS":
         return web.Response(status=204, headers=headers)
     refusal = MethodNotAllowed(f"{request.method} is not possible here; use {allowed[0]}.")

@@ -170,8 +170,8 @@ def test_another_scheme_is_no_key(shared: GatewayProcess, caller: Caller) -> Non
 def test_another_method_is_refused_with_the_right_one(shared: GatewayProcess, caller: Caller, path: str) -> None:
     for method in ("GET", "PUT", "DELETE", "PATCH"):
         reply = call(shared.base_url, method, path, token=caller.token)
-        refused(reply, path, 405, "method_not_allowed") if path != MESSAGES else None
-        assert (reply.status, reply.headers["allow"]) == (405, "POST, OPTIONS")
+        refused(reply, path, 405, "method_not_allowed")
+        assert reply.headers["allow"] == "POST, OPTIONS"
     assert call(shared.base_url, "OPTIONS", path).status == 204
 
 

@@ -1,4 +1,5 @@
-"""kill -9, of a worker and of everything, under load: who had an answer has a row, once, and the counters are right."""
+"""kill -9 under load, of a worker, of everything, of the servers beneath: who had an answer has a row, once, and the
+counters are right."""
 
 import asyncio
 import os
@@ -6,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -67,10 +69,9 @@ class Load:
                 self.broken_off += 1
 
 
-@pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "own-servers"])
-async def test_whoever_had_an_answer_has_a_row_whatever_was_killed(
-    gateway: MakeGateway, upstream: ScriptedUpstream, model: str, embedded: bool
-) -> None:
+def loaded(
+    gateway: MakeGateway, upstream: ScriptedUpstream, model: str, *, embedded: bool
+) -> tuple[GatewayProcess, list[Caller], Load]:
     upstream.script(model, says(" one", " two", " three", wait=lambda sent: 0.005))
     config = {
         "providers": {"up": {"type": "openai", "base_url": upstream.url}},
@@ -79,7 +80,14 @@ async def test_whoever_had_an_answer_has_a_row_whatever_was_killed(
     }
     process = gateway(config, workers=2, embedded=embedded)
     users = [Staff(process.base_url).caller() for _ in range(4)]
-    load = Load(process, users, f"up/{model}")
+    return process, users, Load(process, users, f"up/{model}")
+
+
+@pytest.mark.parametrize("embedded", [True, False], ids=["embedded", "own-servers"])
+async def test_whoever_had_an_answer_has_a_row_whatever_was_killed(
+    gateway: MakeGateway, upstream: ScriptedUpstream, model: str, embedded: bool
+) -> None:
+    process, users, load = loaded(gateway, upstream, model, embedded=embedded)
 
     async def worker_dies() -> None:
         await load.more(150)
@@ -127,3 +135,30 @@ def differences(
         if not logged_tokens == used == rolled_up:
             wrong[f"user {user.user_id}"] = {"log": logged_tokens, "quota": used, "rollup": rolled_up}
     return {what: found for what, found in wrong.items() if found}
+
+
+def server_pid(process: GatewayProcess, program: str) -> int:
+    """The embedded server that runs `program`."""
+    assert process.process is not None
+    pid = process.process.pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        name = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")[0].split()[0]
+        if name.endswith(program.encode()):
+            return int(child)
+    raise AssertionError(f"no {program} below {pid}")
+
+
+async def test_servers_that_die_are_started_again_and_no_known_caller_is_refused(
+    gateway: MakeGateway, upstream: ScriptedUpstream, model: str
+) -> None:
+    process, users, load = loaded(gateway, upstream, model, embedded=True)
+
+    async def servers_die() -> None:
+        await load.more(150)
+        for program in ("valkey-server", "postgres"):
+            os.kill(server_pid(process, program), signal.SIGKILL)
+            await load.more(400)
+
+    await load.during(servers_die)
+    assert load.broken_off == 0
+    everyone_is_on_record(process, users, load)
