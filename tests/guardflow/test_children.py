@@ -49,11 +49,12 @@ def test_an_unprivileged_child_of_root_is_nobody_and_still_passes_our_folders() 
     assert owner is not None
     with tempfile.TemporaryDirectory() as private, tempfile.TemporaryFile() as said:
         inside = Path(private) / "inside"
-        inside.write_text("seen\n")
-        child = spawn_child(["/bin/sh", "-c", f"id -u; cat {inside}"], output=said.fileno(), unprivileged=True)
+        inside.write_text("seen")
+        program = f"import os; print(os.getuid(), open('{inside}').read(), os.access('{inside}', os.R_OK))"
+        child = spawn_child([sys.executable, "-c", program], output=said.fileno(), unprivileged=True)
         assert child.wait(10) == 0
         said.seek(0)
-        assert said.read().decode() == f"{owner[0]}\nseen\n"
+        assert said.read().decode() == f"{owner[0]} seen True\n"
 
 
 def test_a_child_is_in_a_session_of_its_own_so_that_control_c_is_not_for_it() -> None:
