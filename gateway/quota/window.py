@@ -48,7 +48,7 @@ class SlidingWindow:
         """Replace what a call reserved by what it used; a call that has left the window stays out."""
         if (call := self._calls.get(call_id)) is not None:
             self.tokens += tokens - call.tokens
-            self.held -= call.tokens
+            self.held -= 0 if call.settled else call.tokens
             call.tokens, call.settled = tokens, True
 
     def remove(self, call_id: str) -> None:
