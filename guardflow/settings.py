@@ -121,7 +121,9 @@ class Settings(BaseModel):
         "INFO", "The least that is logged."
     )
     log_format: Literal["console", "json"] = _setting("console", "How the process's own log looks.")
-    log_content: Literal["none", "redacted", "full"] = _setting("none", "How much of prompts and answers is stored.")
+    log_content: Literal["none", "redacted", "full"] = _setting(
+        "none", "How much of prompts and answers is stored. This release stores none, whatever is asked for."
+    )
     retention_days: Annotated[int, Field(ge=1)] = _setting(183, "Days that request logs are kept.")
 
     worker_index: int = 0  # which worker this process is: set by the supervisor, not by people

@@ -64,6 +64,8 @@ class _Supervisor:
 
     def __init__(self, stack: ExitStack, settings: Settings, environ: Mapping[str, str]) -> None:
         self._config = read_configuration(settings, environ)
+        if settings.log_content != "none":
+            logger.warning("LOG_CONTENT=%s: this release stores no prompts and no answers", settings.log_content)
         stack.enter_context(datadir.held(settings.data_dir))
         self._embedded = settings.database_url is None
         self._state = stack.enter_context(embedded_state(_with_secret(_with_ports(settings, stack))))
