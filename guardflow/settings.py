@@ -70,7 +70,7 @@ class Settings(BaseModel):
     environment: Literal["development", "production"] = _setting(
         "development", "`production` refuses every unsafe start, saying what to mend."
     )
-    debug: bool = _setting(False, "`LOG_LEVEL` is `DEBUG` unless it is set. Never in production.")
+    debug: bool = _setting(False, "Logs at DEBUG unless LOG_LEVEL says otherwise. Never in production.")
 
     api_host: str = _setting("127.0.0.1", "The address to listen on; `0.0.0.0` is every one.")
     api_port: Port = _setting(8000, "The port of the API; 0 takes any free one.")
