@@ -42,8 +42,10 @@ async def _models(session: aiohttp.ClientSession, name: str, provider: ProviderC
     try:
         async with session.get(url, headers=headers, allow_redirects=False) as reply:
             listed = (await reply.json()).get("data") if reply.status == 200 else None
-    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError) as error:
+    except (aiohttp.ClientError, TimeoutError, ValueError, AttributeError, RecursionError) as error:
         logger.info("provider %s does not list its models: %s", name, type(error).__name__)
         return None
-    ids = [item.get("id") for item in listed or () if isinstance(item, dict)]
-    return tuple(one for one in ids if isinstance(one, str))[:MAX_MODELS] if listed is not None else None
+    if not isinstance(listed, list):
+        return None
+    ids = [item.get("id") for item in listed if isinstance(item, dict)]
+    return tuple(one for one in ids if isinstance(one, str))[:MAX_MODELS]
