@@ -43,6 +43,7 @@ async def sign(_: web.Request, response: web.StreamResponse) -> None:
 @web.middleware
 async def json_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """aiohttp's own refusals in the API's shape. What the sections answer is theirs already."""
+    headers = {"content-type": "application/json"}
     try:
         return await handler(request)
     except web.HTTPNotFound:
@@ -50,7 +51,7 @@ async def json_errors(request: web.Request, handler: Handler) -> web.StreamRespo
     except web.HTTPMethodNotAllowed as error:
         allowed = ", ".join(sorted(error.allowed_methods))
         refusal = MethodNotAllowed(f"{request.method} is not possible at {request.path}; {allowed} is.")
+        headers["allow"] = allowed
     request_id = f"req_{new_id()}"
     body = render(refusal, Dialect.OPENAI, request_id)
-    headers = {"x-request-id": request_id, "content-type": "application/json"}
-    return web.Response(status=refusal.status, body=body, headers=headers)
+    return web.Response(status=refusal.status, body=body, headers={**headers, "x-request-id": request_id})
