@@ -1,0 +1,121 @@
+"""Connections over reloads, with a real server at the other end."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from gateway.config import Config, ProviderConfig, ProviderType, parse_config
+from gateway.exchange import Action
+from gateway.providers.anthropic import AnthropicProvider
+from gateway.providers.base import UpstreamReply, UpstreamRequest
+from gateway.providers.echo import EchoProvider, EchoUpstream
+from gateway.providers.openai import OpenAIProvider
+from gateway.services import Connection
+from gateway.wire.upstream import UpstreamPool
+from guardflow.routing import Connections, make_routing
+
+MODELS = """
+providers: {a: {type: echo}, b: {type: openai, base_url: "http://127.0.0.1:1/v1"}}
+models: {fast: {targets: [{provider: a, model: echo}]}}
+defaults: {retries: 7}
+policies: {mode: enforce}
+"""
+
+
+@pytest.fixture
+async def url() -> AsyncIterator[str]:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b"whole")
+
+    app = web.Application()
+    app.router.add_post("/", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")
+
+
+@pytest.fixture
+async def connections() -> AsyncIterator[Connections]:
+    made = Connections()
+    yield made
+    await made.close()
+
+
+async def ask(connection: Connection) -> UpstreamReply:
+    return await connection.upstream.send(UpstreamRequest("/", (), b"{}"), 5)
+
+
+def sockets(connection: Connection) -> int:
+    assert isinstance(connection.upstream, UpstreamPool)
+    return connection.upstream.active + connection.upstream.idle
+
+
+async def whole(reply: UpstreamReply) -> bytes:
+    return await reply.read(1000, 5)
+
+
+@pytest.mark.parametrize(
+    ("kind", "provider", "upstream"),
+    [
+        ("openai", OpenAIProvider, UpstreamPool),
+        ("gemini", OpenAIProvider, UpstreamPool),
+        ("ollama", OpenAIProvider, UpstreamPool),
+        ("anthropic", AnthropicProvider, UpstreamPool),
+        ("echo", EchoProvider, EchoUpstream),
+    ],
+)
+async def test_each_type_of_provider_is_spoken_to_in_its_dialect(
+    connections: Connections, kind: ProviderType, provider: type, upstream: type
+) -> None:
+    made = connections.update({"p": ProviderConfig(type=kind, api_key="k")})["p"]
+    assert type(made.provider) is provider
+    assert type(made.upstream) is upstream
+
+
+async def test_a_reload_keeps_the_warm_sockets_of_what_did_not_change(connections: Connections, url: str) -> None:
+    before = connections.update({"p": ProviderConfig(type="openai", base_url=url)})
+    assert await whole(await ask(before["p"])) == b"whole"
+    assert connections.open == 1
+    after = connections.update({"p": ProviderConfig(type="openai", base_url=url), "e": ProviderConfig(type="echo")})
+    assert after["p"] is before["p"]
+    assert set(after) == {"p", "e"}
+    assert await whole(await ask(after["p"])) == b"whole"
+    assert connections.open == 1
+
+
+async def test_what_changed_is_made_anew_and_its_idle_sockets_go(connections: Connections, url: str) -> None:
+    old = connections.update({"p": ProviderConfig(type="openai", base_url=url, api_key="old")})["p"]
+    await whole(await ask(old))
+    new = connections.update({"p": ProviderConfig(type="openai", base_url=url, api_key="new")})["p"]
+    assert new is not old
+    assert sockets(old) == 0
+    assert connections.open == 0
+
+
+async def test_a_call_under_way_over_a_removed_provider_ends_whole(connections: Connections, url: str) -> None:
+    old = connections.update({"p": ProviderConfig(type="openai", base_url=url)})["p"]
+    reply = await ask(old)
+    assert connections.update({}) == {}
+    assert await whole(reply) == b"whole"
+    assert sockets(old) == 0
+
+
+async def test_a_routing_is_what_the_file_and_the_classifier_say(connections: Connections) -> None:
+    config = parse_config(MODELS, {})
+    made = connections.update(config.providers)
+    routing = make_routing(config, {}, made, {"flag": 0.5, "block": 0.9})
+    assert list(routing.catalog.names()) == [("fast", "a")]
+    assert routing.connections == made
+    assert routing.defaults.retries == 7
+    assert {rule.action: rule.threshold for rule in routing.policy.misuse_rules} == {
+        Action.BLOCK: 0.9,
+        Action.FLAG: 0.5,
+    }
+
+
+async def test_without_models_in_the_file_those_that_are_known_are_served(connections: Connections) -> None:
+    config = Config(providers={"e": ProviderConfig(type="echo")})
+    routing = make_routing(config, {"e": ("echo",)}, connections.update(config.providers), {})
+    assert list(routing.catalog.names()) == [("echo", "e")]
+    assert routing.policy.misuse_rules == ()
