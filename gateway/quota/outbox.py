@@ -39,7 +39,7 @@ class Outbox:
         self._most = most
         self._kept: deque[tuple[Charge, bool]] = deque()
         self._flying = 0
-        self._to_forget: dict[str, None] = {}
+        self._to_forget: dict[str, bool] = {}  # whether Redis is being told
         self._pause = PAUSE_S
         self._wake = asyncio.Event()
         pipe.on_up.append(self._send_some)
@@ -78,11 +78,14 @@ class Outbox:
             await asyncio.sleep(self._pause)
         while self._to_forget and self._pipe.available:
             base = next(iter(self._to_forget))
+            self._to_forget[base] = True
             try:
                 await self._forget(base)
             except QuotaUnavailable:
                 return
-            self._to_forget.pop(base, None)
+            # What was left to the ledger meanwhile may have missed this turn: then there is another.
+            if self._to_forget.get(base):
+                del self._to_forget[base]
 
     def _send_some(self) -> None:
         """Called as soon as Redis is back, so that what was spent meanwhile is there before the next call is judged."""
@@ -122,7 +125,7 @@ class Outbox:
         """Drop the counters at `bases` as soon as Redis can be told to."""
         self._wake.set()
         for base in bases:
-            if len(self._to_forget) < self._most:
-                self._to_forget[base] = None
+            if base in self._to_forget or len(self._to_forget) < self._most:
+                self._to_forget[base] = False
             else:
                 logger.error("more scopes to rebuild than can be kept: %s is not among them", base)
