@@ -13,6 +13,7 @@ import stat
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -44,7 +45,7 @@ def running(server: Server) -> Iterator[Server]:
         server.stop()
 
 
-class EmbeddedServer:
+class EmbeddedServer(ABC):
     """One server process on one folder. `start` may be called again after the process died: the URL stays."""
 
     name: ClassVar[str]
@@ -59,8 +60,9 @@ class EmbeddedServer:
         self._process: Process | None = None
 
     @property
+    @abstractmethod
     def url(self) -> str:
-        raise NotImplementedError
+        """Where the server is reached; known before it runs."""
 
     @property
     def sockets(self) -> Path:
@@ -173,11 +175,14 @@ class EmbeddedServer:
         lines = (self.data / f"{self.name}.log").read_text(errors="replace").strip().splitlines()
         return " | ".join(line.strip() for line in lines[-3:]) or "it said nothing"
 
+    @abstractmethod
     def prepare(self, lock: int) -> None:
-        raise NotImplementedError
+        """Make the folder fit to start on. `lock` keeps another gateway out of it meanwhile."""
 
+    @abstractmethod
     def command(self) -> Command:
-        raise NotImplementedError
+        """What to run."""
 
+    @abstractmethod
     def ready(self) -> bool:
-        raise NotImplementedError
+        """Does it answer?"""
