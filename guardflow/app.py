@@ -18,7 +18,6 @@ from admin.login.sessions import JwtSettings
 from classifiers.artifacts import load_default
 from classifiers.labels import INTENTS
 from gateway.breaker import Breakers
-from gateway.config import Config, load_config
 from gateway.db import connect_pool
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange, Inbound, Json, Principal
@@ -41,6 +40,7 @@ from gateway.tokens.cached import CachedTokenStore
 from gateway.tokens.postgres import PostgresTokenStore, PrincipalPush, TokenUse
 from gateway.wire.http import HttpEdge
 from gateway.wire.redis import RedisPipe
+from guardflow.configuration import configured
 from guardflow.discovery import discover
 from guardflow.ops import add_health, add_metrics, json_errors, sign
 from guardflow.routing import Connections, make_routing
@@ -62,7 +62,7 @@ class Gateway:
         """`reload_others` has the other workers take up a changed configuration."""
         self.settings = settings
         self._reload_others = reload_others
-        self.config = read_config(settings)
+        self.config = configured(settings, process_environ())
         self.health = Health()
         self.metrics = Metrics()
         self.metrics_files = MetricsFiles(settings.data_dir / "metrics", settings.worker_index, self.metrics)
@@ -113,7 +113,7 @@ class Gateway:
 
     async def reload(self) -> None:
         """Take up the changed configuration file. Raises ConfigError and leaves everything as it was."""
-        self.config = read_config(self.settings)
+        self.config = configured(self.settings, process_environ())
         self._token_store.set_defaults(self.config.limits.limits())
         self.tokens.invalidate()
         self.services.routing = self._routing()
@@ -261,12 +261,6 @@ class Gateway:
         """A worker died: what it had charged may be missing in the counters, but never in the log."""
         for left in what_is_left(rows, datetime.now(UTC)):
             self.quotas.recover(left)
-
-
-def read_config(settings: Settings) -> Config:
-    """The configuration as it is now. Raises ConfigError. Keys in the file itself are for development only."""
-    production = settings.environment == "production"
-    return load_config(settings.config_file(), process_environ(), literal_keys=not production)
 
 
 def _shown(secret: SecretStr | None) -> str:

@@ -9,13 +9,17 @@ from guardflow.settings import Settings
 
 def read_configuration(settings: Settings, environ: Mapping[str, str]) -> Config:
     """`environ` is what `${NAME}` may name besides the settings. Raises Failure, naming the file."""
-    file = settings.config_file()
     try:
-        return load_config(
-            file,
-            {**environ, **settings.environ()},
-            literal_keys=settings.environment != "production",  # files get committed
-        )
+        return configured(settings, environ)
     except ConfigError as error:
         faults = "\n".join(f"  - {line}" for line in str(error).splitlines())
-        raise Failure(f"{file or 'the configuration'} can't be used:\n{faults}") from error
+        raise Failure(f"{settings.config_file() or 'the configuration'} can't be used:\n{faults}") from error
+
+
+def configured(settings: Settings, environ: Mapping[str, str]) -> Config:
+    """The same for a running worker, which keeps what it has on a ConfigError."""
+    return load_config(
+        settings.config_file(),
+        {**environ, **settings.environ()},
+        literal_keys=settings.environment != "production",  # files get committed
+    )
