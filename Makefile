@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 TESTS ?= tests
 SOURCES_IN_C := $(wildcard classifiers/*.c)
-# A lock is complete, so nothing is resolved; modules are compiled when they are first used.
-INSTALL = $(BIN)/pip install --quiet --require-hashes --no-deps --no-compile
+# A lock is complete, so nothing is resolved.
+INSTALL = $(BIN)/pip install --quiet --require-hashes --no-deps
 EDIT = $(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade
 

@@ -56,23 +56,19 @@ class _Link(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._out: list[bytes] = []
-        self._write: Callable[[bytes], None] = self._gather
         self._waiting: deque[_Sent] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._suspect: _Sent | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but its class
-        # uvloop makes one system call of a turn's writes by itself; doing so here as well would be a callback more.
-        if type(transport).__module__.startswith("uvloop"):
-            self._write = self._transport.write
 
     def send(self, command: bytes, waiter: _Waiter, script: "Script | None") -> None:
         now = self.loop.time()
         self._waiting.append((now, waiter, script, command))
         if self._timer is None:
             self._timer = self.loop.call_at(now + self.timeout_s, self._look_at_the_clock)
-        self._write(command)
+        self._gather(command)
 
     def hurry(self, timeout_s: float) -> None:
         """Another deadline for the replies to come; nothing may be waiting."""

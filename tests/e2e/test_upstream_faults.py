@@ -153,7 +153,11 @@ async def world(fault: Fault | None, endpoint: Endpoint) -> AsyncIterator[World]
         server.close()
     pool = UpstreamPool(f"http://127.0.0.1:{port}")
     name = PROVIDER.get(endpoint, "a")
-    made = World(make_config(name, retries=0, max_reply_bytes=4096), {name: pool}, WHO)
+    made = World(
+        make_config(name, retries=0, max_reply_bytes=4096, first_byte_timeout_s=0.5, idle_timeout_s=0.5),
+        {name: pool},
+        WHO,
+    )
     try:
         yield made
         assert pool.active == 0

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,7 @@ def servers_on(data: Path) -> list[int]:
 
 
 def main() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs start with it ignored
     data = Path(sys.argv[1])
     with postgres(data) as database, valkey(data) as store:
         sys.stdout.write(json.dumps({"uid": os.geteuid(), "database": database, "store": store}) + "\n")
