@@ -7,7 +7,6 @@ nothing that matters, is forwarded as it came. Every other piece goes through `f
 import re
 
 MAX_EVENT_BYTES = 1 << 20
-KEEP_ALIVE = b": keep-alive\n\n"
 
 # A line end, then an empty line. A CR that an LF follows is half a line end, never a whole one.
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
@@ -77,19 +76,13 @@ def data_of(event: bytes) -> bytes:
     """The data of a raw event: its data lines joined by LF, comments and other fields left out."""
     if event.startswith(b"data: ") and event.find(b"\n") == len(event) - 2 and b"\r" not in event:
         return event[6:-2] if event.endswith(b"\n\n") else event[6:].rstrip(b"\n")
-    return b"\n".join(_values(event, b"data"))
+    return b"\n".join(_data_lines(event))
 
 
 def every_event_ends(events: bytes, last: bytes) -> bool:
     """Do all of these raw events end with `last`? Costs two counts; errs towards False, as it does on CR line ends."""
     ends = events.count(b"\n\n")
     return 0 < ends == events.count(last + b"\n\n") and b"\r" not in events
-
-
-def name_of(event: bytes) -> str | None:
-    """The event's name (its last `event` field), None for one without."""
-    names = _values(event, b"event")
-    return names[-1].decode("utf-8", "replace") if names else None
 
 
 def event(data: bytes, name: str | None = None) -> bytes:
@@ -101,10 +94,10 @@ def event(data: bytes, name: str | None = None) -> bytes:
     return b"%b%b\n" % (head, b"".join([b"data: %b\n" % line for line in lines]))
 
 
-def _values(event: bytes, field: bytes) -> list[bytes]:
+def _data_lines(event: bytes) -> list[bytes]:
     found = []
     for line in event.removeprefix(b"\xef\xbb\xbf").splitlines():
         name, _, value = line.partition(b":")
-        if name == field:
+        if name == b"data":
             found.append(value.removeprefix(b" "))
     return found
