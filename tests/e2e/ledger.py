@@ -1,5 +1,6 @@
 """What the gateway put on record, read from its database."""
 
+import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,6 +9,7 @@ import asyncpg
 
 import migrations
 
+CONNECTED_WITHIN_S = 30.0
 VISIBLE_WITHIN_S = 10.0
 """Promised are two seconds; a busy test machine gets more."""
 
@@ -20,7 +22,7 @@ class LedgerReader:
 
     def fetch(self, statement: str, *values: object) -> list[dict[str, Any]]:
         async def run() -> list[dict[str, Any]]:
-            connection = await asyncpg.connect(self._url)
+            connection = await _connect(self._url)
             try:
                 return [dict(record) for record in await connection.fetch(statement, *values)]
             finally:
@@ -56,3 +58,13 @@ class LedgerReader:
                coalesce(sum(total_tokens), 0)::int AS total_tokens FROM usage_daily WHERE user_id = $1""",
             user_id,
         )[0]
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    """A server that was just killed may still be starting."""
+    async with asyncio.timeout(CONNECTED_WITHIN_S):
+        while True:
+            try:
+                return await asyncpg.connect(url)
+            except (asyncpg.CannotConnectNowError, asyncpg.PostgresConnectionError, OSError):
+                await asyncio.sleep(0.1)
