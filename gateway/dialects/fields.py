@@ -151,6 +151,15 @@ class Fields:
                 self.refuse(f"{name}[{i}]", "must be a string.")
         return values
 
+    def renamed(self, rename: Callable[[str], str]) -> "Fields":
+        """The same object under other field names. One field said twice is refused: readers would differ on which."""
+        named: Json = {}
+        for name, value in self.node.items():
+            if (known := rename(name)) in named:
+                self.refuse(known, "is given twice.")
+            named[known] = value
+        return Fields(named, self.path, self._complaint)
+
     def only(self, known: Collection[str]) -> None:
         """Refuse the first field that says something and isn't `known`: nothing is lost in silence."""
         for name, value in self.node.items():

@@ -105,3 +105,11 @@ def test_an_unknown_field_is_refused_by_name_and_its_name_is_cut() -> None:
     with pytest.raises(InvalidRequest) as caught:
         asked({"z" * 9000: 0}).only({"a"})
     assert caught.value.param == "z" * SHOWN_CHARACTERS
+
+
+def test_fields_may_be_read_under_other_names_but_not_twice() -> None:
+    renamed = asked({"in": {"top_k": 1}}).need_child("in").renamed(lambda name: name.replace("_k", "K"))
+    assert (renamed.integer("topK"), renamed.at("topK")) == (1, "in.topK")
+    with pytest.raises(InvalidRequest) as refused:
+        asked({"top_k": 1, "topK": 1}).renamed(lambda name: name.replace("_k", "K"))
+    assert refused.value.param == "topK"
