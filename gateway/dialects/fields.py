@@ -51,9 +51,12 @@ class Fields:
     def at(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
 
+    def wrong(self, name: str, message: str) -> Exception:
+        """What to raise for the field `name`, or for the object itself where that is empty."""
+        return self._complaint(self.at(name) if name else self.path, message)
+
     def refuse(self, name: str, message: str) -> NoReturn:
-        """Raise for the field `name`, or for the object itself where that is empty."""
-        raise self._complaint(self.at(name) if name else self.path, message)
+        raise self.wrong(name, message)
 
     def has(self, name: str) -> bool:
         return self.node.get(name) is not None
