@@ -4,15 +4,17 @@ Only text is taken; images, audio and token-id arrays hold none. Anything of an 
 upstream will refuse it in its own words.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 from classifiers.base import Author, Turn
 from gateway.exchange import Endpoint, Json
 
+# By names of our own: in Python 3.11 `Author.USER` costs as much as a call.
+_SYSTEM, _USER, _ASSISTANT, _TOOL = Author.SYSTEM, Author.USER, Author.ASSISTANT, Author.TOOL
 _AUTHORS = {
-    "system": Author.SYSTEM, "developer": Author.SYSTEM, "user": Author.USER, "assistant": Author.ASSISTANT,
-    "model": Author.ASSISTANT, "tool": Author.TOOL, "function": Author.TOOL,
+    "system": _SYSTEM, "developer": _SYSTEM, "user": _USER, "assistant": _ASSISTANT, "model": _ASSISTANT,
+    "tool": _TOOL, "function": _TOOL,
 }  # fmt: skip
 _FROM_ELSEWHERE = ("tool_result", "document", "search_result")
 """Parts of a user's message that the user did not write."""
@@ -20,67 +22,76 @@ _FROM_ELSEWHERE = ("tool_result", "document", "search_result")
 
 def turns(endpoint: Endpoint, body: Json) -> list[Turn]:
     """The turns of a call, oldest first."""
-    match endpoint:
-        case Endpoint.CHAT:
-            return list(_messages(body.get("messages")))
-        case Endpoint.MESSAGES:
-            return [*_of(Author.SYSTEM, body.get("system")), *_messages(body.get("messages"))]
-        case Endpoint.RESPONSES:
-            return [
-                *_of(Author.SYSTEM, body.get("instructions")),
-                *_variables(body.get("prompt")),
-                *_responses_input(body.get("input")),
-            ]
-        case Endpoint.COMPLETIONS:
-            return [*_of(Author.USER, body.get("prompt")), *_of(Author.USER, body.get("suffix"))]
-        case Endpoint.EMBEDDINGS | Endpoint.MODERATIONS:
-            return list(_of(Author.USER, body.get("input")))
-        case Endpoint.MODELS:
-            return []
+    found: list[Turn] = []
+    for name, take in _FIELDS[endpoint]:
+        take(body.get(name), found)
+    return found
 
 
-def _messages(messages: Any) -> Iterator[Turn]:
-    for message in messages if isinstance(messages, list) else ():
+def _messages(given: Any, found: list[Turn]) -> None:
+    for message in given if isinstance(given, list) else ():
         if isinstance(message, dict):
-            yield from _of(_author(message), message.get("content"))
+            role = message.get("role", "user")
+            author = _AUTHORS.get(role, _USER) if isinstance(role, str) else _USER
+            content = message.get("content")
+            if isinstance(content, str) and content:  # as nearly all are
+                found.append(Turn(author, content))
+            else:
+                _take(author, content, found)
 
 
-def _responses_input(given: Any) -> Iterator[Turn]:
+def _input_items(given: Any, found: list[Turn]) -> None:
+    """A text, or messages and what tools said between them: function_call_output and its kin."""
     if isinstance(given, str):
-        yield Turn(Author.USER, given)
+        _take(_USER, given, found)
     for item in given if isinstance(given, list) else ():
-        if not isinstance(item, dict):
-            continue
-        yield from _of(_author(item), item.get("content"))
-        yield from _of(Author.TOOL, item.get("output"))  # function_call_output and its kin: what a tool said
+        if isinstance(item, dict):
+            _messages([item], found)
+            _take(_TOOL, item.get("output"), found)
 
 
-def _variables(prompt: Any) -> Iterator[Turn]:
+def _variables(prompt: Any, found: list[Turn]) -> None:
     """What is filled into a stored prompt."""
     variables = prompt.get("variables") if isinstance(prompt, dict) else None
-    yield from _of(Author.USER, list(variables.values()) if isinstance(variables, dict) else None)
+    if isinstance(variables, dict):
+        _take(_USER, list(variables.values()), found)
 
 
-def _author(message: Json) -> Author:
-    role = message.get("role", "user")
-    return _AUTHORS.get(role, Author.USER) if isinstance(role, str) else Author.USER
+def _by_system(given: Any, found: list[Turn]) -> None:
+    _take(_SYSTEM, given, found)
 
 
-def _of(author: Author, content: Any) -> Iterator[Turn]:
+def _by_user(given: Any, found: list[Turn]) -> None:
+    _take(_USER, given, found)
+
+
+def _take(author: Author, content: Any, found: list[Turn]) -> None:
     """A string, a list of strings, or a list of parts with `text` (or a tool result's nested `content`, or a document,
     whose `source` is text)."""
     if isinstance(content, str):
         if content:
-            yield Turn(author, content)
+            found.append(Turn(author, content))
     elif isinstance(content, list):
         for part in content:
             if isinstance(part, str):
-                yield from _of(author, part)
+                _take(author, part, found)
             elif isinstance(part, dict):
-                whose = Author.TOOL if part.get("type") in _FROM_ELSEWHERE else author
+                whose = _TOOL if part.get("type") in _FROM_ELSEWHERE else author
                 source = part.get("source")
-                yield from _of(whose, part.get("text"))
-                yield from _of(whose, part.get("content"))
+                _take(whose, part.get("text"), found)
+                _take(whose, part.get("content"), found)
                 if isinstance(source, dict) and source.get("type") in ("text", "content"):
-                    yield from _of(whose, source.get("data"))
-                    yield from _of(whose, source.get("content"))
+                    _take(whose, source.get("data"), found)
+                    _take(whose, source.get("content"), found)
+
+
+_FIELDS: dict[Endpoint, tuple[tuple[str, Callable[[Any, list[Turn]], None]], ...]] = {
+    Endpoint.CHAT: (("messages", _messages),),
+    Endpoint.MESSAGES: (("system", _by_system), ("messages", _messages)),
+    Endpoint.RESPONSES: (("instructions", _by_system), ("prompt", _variables), ("input", _input_items)),
+    Endpoint.COMPLETIONS: (("prompt", _by_user), ("suffix", _by_user)),
+    Endpoint.EMBEDDINGS: (("input", _by_user),),
+    Endpoint.MODERATIONS: (("input", _by_user),),
+    Endpoint.MODELS: (),
+}
+"""Where an endpoint's texts are, in the order in which a model reads them."""

@@ -27,7 +27,7 @@ IMAGE_TOKENS = 1_000
 # Unions in tuples: `str | list` is built anew each time it is read.
 _CONTAINERS = (dict, list)
 _TEXT_OR_LIST = (str, list)
-_CONTENT = (str, list, NoneType)
+_LIST_OR_NONE = (list, NoneType)
 _BOOLEAN = (bool, NoneType)
 _OPTIONAL_OBJECT = (dict, NoneType)
 _MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
@@ -41,6 +41,11 @@ _ACTED_ON = frozenset(
     (*_INPUT_FIELD.values(), *_TOKEN_LIMIT_FIELDS, "model", "stream", "stream_options", "task_id", "n", "system",
      "instructions", "suffix", "tools")
 )  # fmt: skip
+_USUAL = _ACTED_ON | {
+    "temperature", "top_p", "top_k", "stop", "seed", "user", "metadata", "response_format", "tool_choice",
+    "frequency_penalty", "presence_penalty", "logprobs", "reasoning_effort", "parallel_tool_calls", "store",
+}  # fmt: skip
+"""Keys that need no second look: a body of these alone holds no look-alike."""
 _MESSAGE_FIELDS = frozenset(("role", "content"))
 _NO_OUTPUT = (Endpoint.EMBEDDINGS, Endpoint.MODERATIONS)
 _USAGE_ON_REQUEST = (Endpoint.CHAT, Endpoint.COMPLETIONS)
@@ -56,33 +61,28 @@ async def parse(inbound: Inbound) -> ModelCall:
 
 def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
     body = _load(raw)
-    _refuse_look_alikes(body, _ACTED_ON)
-    same = body.get("model") is not None and _says_one_thing(raw, body)
-    task_id = _integer(body, "task_id", 1, 2**63 - 1)
+    if not _USUAL.issuperset(body):
+        _refuse_look_alikes(body, _ACTED_ON)
+    same = body.get("model") is not None and (orjson.dumps(body) == raw or _says_one_thing(raw))
+    task_id = None
     if "task_id" in body:
+        task_id = _integer(body, "task_id", 1, 2**63 - 1)
         del body["task_id"]
         same = False
-    stream = _boolean(body, "stream")
-    wants_usage = _wants_usage(body)
-    if stream and endpoint in _USAGE_ON_REQUEST and not wants_usage:
+    stream = "stream" in body and _boolean(body, "stream")
+    wants_usage = "stream_options" in body and _wants_usage(body)
+    if stream and not wants_usage and endpoint in _USAGE_ON_REQUEST:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         same = False
-    _require_input(endpoint, body)
+    given = _input(endpoint, body)
     turns = text.turns(endpoint, body)
-    return ModelCall(
-        endpoint=endpoint,
-        model=_model(endpoint, body),
-        body=body,
-        raw=raw if same else None,
-        body_bytes=len(raw),
-        stream=stream,
-        wants_usage=wants_usage,
-        task_id=task_id,
-        turns=turns,
-        input_tokens_estimate=_estimate(endpoint, body, turns),
-        max_output_tokens=0 if endpoint in _NO_OUTPUT else _max_output(body),
-        choices=_integer(body, "n", 1, MAX_CHOICES) or 1,
-    )
+    model, estimate = _model(endpoint, body), _estimate(body, given, turns)
+    most_output = 0 if endpoint in _NO_OUTPUT else _max_output(body)
+    choices = _integer(body, "n", 1, MAX_CHOICES) if "n" in body else 1
+    return ModelCall(  # by position: twelve names cost more than the rest of it
+        endpoint, model, body, raw if same else None, len(raw), stream, wants_usage, task_id, turns, estimate,
+        most_output, choices or 1,
+    )  # fmt: skip
 
 
 def _load(raw: bytes) -> Json:
@@ -92,7 +92,7 @@ def _load(raw: bytes) -> Json:
         raise InvalidRequest(f"The request body is not valid JSON: {error}.") from error
     if not isinstance(body, dict):
         raise InvalidRequest("The request body must be a JSON object.")
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or raw.count(b":") > MAX_KEYS:
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or (len(raw) > MAX_KEYS and raw.count(b":") > MAX_KEYS):
         _check_shape(body)
     return body
 
@@ -115,11 +115,9 @@ def _check_shape(body: Json) -> None:
     raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _says_one_thing(raw: bytes, body: Json) -> bool:
-    """Does every JSON parser read `raw` as `body`? True at once for compact JSON, which is what SDKs send: its length
-    is that of our own serialisation only if no key was dropped as a duplicate."""
-    if orjson.dumps(body) == raw:
-        return True
+def _says_one_thing(raw: bytes) -> bool:
+    """Does every JSON parser read the same in `raw`? It is not asked of compact JSON, which is what SDKs send: that is
+    equal to our own serialisation only if no key was dropped as a duplicate."""
     if len(raw) > _CHECK_BYTES:
         return False
     try:
@@ -158,17 +156,19 @@ def _model(endpoint: Endpoint, body: Json) -> str:
     return model
 
 
-def _require_input(endpoint: Endpoint, body: Json) -> None:
+def _input(endpoint: Endpoint, body: Json) -> Any:
+    """What the call is about, checked."""
     name = _INPUT_FIELD[endpoint]
     given = body.get(name)
-    if endpoint is Endpoint.RESPONSES and given is None and "prompt" in body:
-        return  # a stored prompt template takes the place of input
     if given is None:
+        if endpoint is Endpoint.RESPONSES and "prompt" in body:
+            return None  # a stored prompt template takes the place of input
         raise InvalidRequest(f"'{name}' is required.", param=name)
     if name == "messages":
         _check_messages(given)
     elif not isinstance(given, _TEXT_OR_LIST):
         raise InvalidRequest(f"'{name}' must be a string or an array.", param=name)
+    return given
 
 
 def _check_messages(messages: Any) -> None:
@@ -177,11 +177,13 @@ def _check_messages(messages: Any) -> None:
     for i, message in enumerate(messages):
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise InvalidRequest(f"'messages[{i}]' must be an object with a role.", param=f"messages[{i}]")
-        if not isinstance(message.get("content"), _CONTENT):
+        content = message.get("content")
+        if not isinstance(content, str) and not isinstance(content, _LIST_OR_NONE):
             raise InvalidRequest(
                 f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
             )
-        _refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
+        if not _MESSAGE_FIELDS.issuperset(message):
+            _refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
 
 
 def _boolean(body: Json, name: str) -> bool:
@@ -201,8 +203,13 @@ def _integer(body: Json, name: str, low: int, high: int) -> int | None:
 
 
 def _max_output(body: Json) -> int | None:
-    given = [_integer(body, name, 0, MAX_OUTPUT_TOKENS) for name in _TOKEN_LIMIT_FIELDS]
-    return max((limit for limit in given if limit is not None), default=None)
+    most = None
+    for name in _TOKEN_LIMIT_FIELDS:
+        if name in body:
+            limit = _integer(body, name, 0, MAX_OUTPUT_TOKENS)
+            if limit is not None and (most is None or limit > most):
+                most = limit
+    return most
 
 
 def _wants_usage(body: Json) -> bool:
@@ -212,7 +219,7 @@ def _wants_usage(body: Json) -> bool:
     return bool(options and options.get("include_usage"))
 
 
-def _estimate(endpoint: Endpoint, body: Json, turns: Sequence[Turn]) -> int:
+def _estimate(body: Json, given: Any, turns: Sequence[Turn]) -> int:
     """Input tokens for admission: about 4 characters each in ASCII, 3 bytes otherwise, and a little for each turn."""
     total = 3
     for turn in turns:
@@ -220,22 +227,21 @@ def _estimate(endpoint: Endpoint, body: Json, turns: Sequence[Turn]) -> int:
         total += 4 + (len(said) // 4 if said.isascii() else len(said.encode("utf-8", "replace")) // 3)
     if "tools" in body:
         total += len(orjson.dumps(body["tools"])) // 4
-    given = body.get(_INPUT_FIELD[endpoint])
-    if isinstance(given, list):
-        total += _images_and_ids(given)
-    return total
+    return total + _images_and_ids(given) if isinstance(given, list) else total
 
 
 def _images_and_ids(given: list[Any]) -> int:
     """Tokens of what is no text: images by the piece, token-id arrays (plain or nested) by their length."""
     total = 0
     for item in given:
-        if isinstance(item, int):
+        if isinstance(item, dict):
+            content = item.get("content")
+            if isinstance(content, list):
+                total += IMAGE_TOKENS * sum(
+                    1 for part in content if isinstance(part, dict) and "image" in str(part.get("type", ""))
+                )
+        elif isinstance(item, int):
             total += 1
         elif isinstance(item, list):
             total += len(item)
-        elif isinstance(item, dict) and isinstance(item.get("content"), list):
-            total += IMAGE_TOKENS * sum(
-                1 for part in item["content"] if isinstance(part, dict) and "image" in str(part.get("type", ""))
-            )
     return total
