@@ -26,7 +26,8 @@ async def authenticate(headers: Mapping[str, str], tokens: CachedTokenStore, now
         raise InvalidApiKey("This API key is unknown or was revoked.")
     if who.token_expires_at is not None and who.token_expires_at <= now:
         raise InvalidApiKey("This API key has expired.")
-    _refuse_blocked(who, now)
+    if who.blocked_until is not None or not who.is_active:
+        _refuse_blocked(who, now)
     return who
 
 
@@ -34,6 +35,8 @@ def credential(headers: Mapping[str, str]) -> str | None:
     """The key, from the first of: `Authorization: Bearer`, `x-api-key`, `x-goog-api-key`."""
     authorization = headers.get("authorization")
     if authorization is not None:
+        if authorization.startswith("Bearer "):
+            return authorization[7:].strip()
         scheme, _, value = authorization.partition(" ")
         return value.strip() if scheme.lower() == "bearer" else None
     return headers.get("x-api-key") or headers.get("x-goog-api-key")

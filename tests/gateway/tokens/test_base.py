@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from gateway.tokens.base import LENGTH, digest, is_well_formed, new_token
@@ -8,6 +10,11 @@ def test_a_new_token_is_well_formed_and_never_the_same() -> None:
     assert len(tokens) == 1000
     assert all(is_well_formed(token) and len(token) == LENGTH for token in tokens)
     assert len({digest(token) for token in tokens}) == 1000
+
+
+@pytest.mark.parametrize("token", ["", "gf_a", "é", "x" * 100_000])
+def test_what_is_stored_is_the_sha256_that_everybody_computes(token: str) -> None:
+    assert digest(token) == hashlib.sha256(token.encode()).digest()
 
 
 @pytest.mark.parametrize("position", range(LENGTH))
