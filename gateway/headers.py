@@ -39,8 +39,11 @@ def reply_headers(ex: Exchange) -> dict[str, str]:
 
 def served_by(headers: Mapping[str, str], target: str, upstream: Mapping[str, str]) -> dict[str, str]:
     """`headers` and what is known once an upstream has answered."""
-    passed = {name: upstream[name] for name in _FROM_UPSTREAM if name in upstream}
-    return {**headers, **passed, "x-guardflow-model": target}
+    told = {**headers, "x-guardflow-model": target}
+    for name in _FROM_UPSTREAM:
+        if name in upstream:
+            told[name] = upstream[name]
+    return told
 
 
 def refusal_headers(refusal: Refusal) -> dict[str, str]:

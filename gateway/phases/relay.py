@@ -1,13 +1,15 @@
 """To the upstream and back: attempts until one answers, then its bytes are passed on as they arrive.
 
 Nothing is tried again once the client has had a byte. A breaker per target keeps calls from what is ill; retries are
-held to a budget, wait as the upstream asks, and prefer a target that has not failed yet.
+held to a budget, wait as the upstream asks, and prefer a target that has not failed yet. One deadline bounds it all: it
+is handed down to whatever waits, so that a call which goes well sets no timer of its own.
 """
 
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import orjson
 
@@ -18,14 +20,15 @@ from gateway.headers import served_by
 from gateway.phases.stream import StreamRelay
 from gateway.providers.base import (
     ConnectFailed,
+    OutOfTime,
+    Provider,
     ReplyTooLarge,
-    UpstreamCut,
     UpstreamFailed,
     UpstreamReply,
     UpstreamSilent,
 )
 from gateway.retry import backoff_s, counts_as_failure, is_retryable
-from gateway.services import Connection, Routing, Services
+from gateway.services import Routing, Services
 
 MAX_ERROR_BYTES = 64 * 1024
 
@@ -41,38 +44,28 @@ class Relay:
     down: Downstream
     meter: Meter
     headers: Mapping[str, str]
+    ends_at: float = inf
 
     async def run(self, targets: Sequence[Target]) -> None:
         """Answer the call from one of `targets`. Raises the refusal of the last attempt."""
+        self.ends_at = asyncio.get_running_loop().time() + self.routing.defaults.timeout_s
         self.s.retry_budget.active += 1
         try:
-            async with asyncio.timeout(self.routing.defaults.timeout_s):
-                await self._try(targets)
-        except TimeoutError as error:
-            self._charge_nothing_unseen()
-            raise UpstreamTimeout("The model's provider took too long.") from error
+            first = self._next(targets, -1, {})
+            if first is None:
+                raise self._overloaded(targets)
+            try:
+                await self._attempt(targets[first])
+            except Refusal as refusal:
+                await self._try_again(targets, first, refusal)
         except ClientGone:
             raise
         except Refusal:
-            self._charge_nothing_unseen()
+            if not self.down.committed:  # a refused call costs nothing, however far the upstream had come with it
+                self.meter.forget()
             raise
         finally:
             self.s.retry_budget.active -= 1
-
-    def _charge_nothing_unseen(self) -> None:
-        """A refused call costs nothing, however far the upstream had come with it."""
-        if not self.down.committed:
-            self.meter.forget()
-
-    async def _try(self, targets: Sequence[Target]) -> None:
-        first = self._next(targets, -1, {})
-        if first is None:
-            wait_s = min(self.s.breakers.retry_after_s(target.key) for target in targets)
-            raise Overloaded("Every provider of this model is failing at the moment.", retry_after_s=max(1.0, wait_s))
-        try:
-            await self._attempt(targets[first])
-        except Refusal as refusal:
-            await self._try_again(targets, first, refusal)
 
     async def _try_again(self, targets: Sequence[Target], last: int, refusal: Refusal) -> None:
         failed = {last: refusal}
@@ -83,10 +76,13 @@ class Relay:
             if at is None:
                 raise refusal
             wait_s = backoff_s(attempt, failed[at], self.s.rng) if at in failed else 0.0
-            if wait_s > self.routing.defaults.retry_after_max_s or not self.s.retry_budget.take():
+            if wait_s > self.routing.defaults.retry_after_max_s or self._is_over_in(wait_s):
+                raise refusal
+            if not self.s.retry_budget.take():
                 raise refusal
             try:
                 await self.s.sleep(wait_s)
+                self.meter.forget()
                 await self._attempt(targets[at])
                 return
             except Refusal as another:
@@ -105,64 +101,87 @@ class Relay:
                 return index
         return None
 
+    def _overloaded(self, targets: Sequence[Target]) -> Overloaded:
+        wait_s = min(self.s.breakers.retry_after_s(target.key) for target in targets)
+        return Overloaded("Every provider of this model is failing at the moment.", retry_after_s=max(1.0, wait_s))
+
+    def _is_over_in(self, wait_s: float) -> bool:
+        return asyncio.get_running_loop().time() + wait_s >= self.ends_at
+
     async def _attempt(self, target: Target) -> None:
-        meter, breakers, began = self.meter, self.s.breakers, time.perf_counter()
-        meter.forget()
+        """Ask one target and pass its answer on. Its breaker hears how that went."""
+        meter, breakers, key, began = self.meter, self.s.breakers, target.key, time.perf_counter()
+        connection = self.routing.connections[target.provider]
         meter.target = target
         meter.attempts += 1
-        breakers.begin(target.key)
+        breakers.begin(key)
+        reply: UpstreamReply | None = None
         try:
-            await self._exchange(target, self.routing.connections[target.provider])
+            request = connection.provider.request(self.call, target, self.inbound)
+            reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
+            await self._pass_on(key, connection.provider, reply)
+        except OutOfTime as failure:  # no word to the breaker: a long answer is not an illness
+            raise UpstreamTimeout("The model's provider took too long.") from failure
+        except UpstreamFailed as failure:
+            refusal = _refusal(failure)
+            self._tell(target, refusal)
+            raise refusal from failure
         except Refusal as refusal:
-            if counts_as_failure(refusal):
-                breakers.failed(target.key)
-                self.s.metrics.upstream_error(target.provider, refusal.code)
-            else:  # it answers, if not as one would wish: a probe has its outcome
-                breakers.succeeded(target.key)
+            self._tell(target, refusal)
             raise
         finally:
-            meter.upstream_s += time.perf_counter() - began
-        breakers.succeeded(target.key)
-
-    async def _exchange(self, target: Target, connection: Connection) -> None:
-        request = connection.provider.request(self.call, target, self.inbound)
-        try:
-            reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s)
-            try:
-                await self._pass_on(target, connection, reply)
-            finally:
+            if reply is not None:
                 reply.abort()  # nothing to do for a reply that was read to its end
-        except ConnectFailed as error:
-            raise UpstreamError("The model's provider can't be reached.") from error
-        except UpstreamSilent as error:
-            raise UpstreamTimeout("The model's provider did not answer in time.") from error
-        except UpstreamCut as error:
-            raise UpstreamError("The model's provider broke off its answer.") from error
-        except ReplyTooLarge as error:
-            raise UpstreamError("The model's provider sent more than the gateway accepts.") from error
+            meter.upstream_s += time.perf_counter() - began
+        breakers.succeeded(key)
 
-    async def _pass_on(self, target: Target, connection: Connection, reply: UpstreamReply) -> None:
-        provider, defaults = connection.provider, self.routing.defaults
+    def _tell(self, target: Target, refusal: Refusal) -> None:
+        """Tell the breaker of an attempt that failed."""
+        if counts_as_failure(refusal):
+            self.s.breakers.failed(target.key)
+            self.s.metrics.upstream_error(target.provider, refusal.code)
+        else:  # it answers, if not as one would wish: a probe has its outcome
+            self.s.breakers.succeeded(target.key)
+
+    async def _pass_on(self, key: str, provider: Provider, reply: UpstreamReply) -> None:
+        defaults = self.routing.defaults
         if not 200 <= reply.status < 300:
             raise provider.error(reply.status, reply.headers, await self._error_body(reply))
         self.meter.answered = True
-        headers = served_by(self.headers, target.key, reply.headers)
+        headers = served_by(self.headers, key, reply.headers)
         if self.call.stream and reply.headers.get("content-type", "").lower().startswith("text/event-stream"):
             stream = StreamRelay(self.call, provider, self.down, self.meter, headers)
-            await stream.run(reply, defaults.idle_timeout_s)
-            return
-        body = await reply.read(defaults.max_reply_bytes, defaults.idle_timeout_s)
-        self.meter.first_byte_at = time.perf_counter()
+            await stream.run(reply, defaults.idle_timeout_s, self.ends_at)
+        else:
+            body = await reply.read(defaults.max_reply_bytes, defaults.idle_timeout_s)
+            self._meter_whole(provider, body)
+            headers["content-type"] = "application/json"
+            self.down.answer(reply.status, headers, body)
+
+    def _meter_whole(self, provider: Provider, body: bytes) -> None:
+        meter = self.meter
+        meter.first_byte_at = time.perf_counter()
         try:
             said = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise UpstreamError("The model's provider answered with something that is not JSON.") from error
-        self.meter.relayed, self.meter.relayed_bytes = [body], len(body)
-        self.meter.usage, self.meter.complete = provider.usage(self.call.endpoint, said), True
-        self.down.answer(reply.status, {**headers, "content-type": "application/json"}, body)
+        meter.relayed, meter.relayed_bytes = [body], len(body)
+        meter.usage, meter.complete = provider.usage(self.call.endpoint, said), True
 
     async def _error_body(self, reply: UpstreamReply) -> bytes:
         try:
             return await reply.read(MAX_ERROR_BYTES, self.routing.defaults.idle_timeout_s)
         except UpstreamFailed:
             return b""  # the status says enough
+
+
+def _refusal(failure: UpstreamFailed) -> Refusal:
+    """What the client is told of an upstream that failed."""
+    match failure:
+        case ConnectFailed():
+            return UpstreamError("The model's provider can't be reached.")
+        case UpstreamSilent():
+            return UpstreamTimeout("The model's provider did not answer in time.")
+        case ReplyTooLarge():
+            return UpstreamError("The model's provider sent more than the gateway accepts.")
+    return UpstreamError("The model's provider broke off its answer.")

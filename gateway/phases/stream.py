@@ -8,12 +8,13 @@ saying so is an error, never an answer.
 import asyncio
 import time
 from collections.abc import Mapping
+from math import inf
 
 from gateway.count import count_reply
 from gateway.downstream import Downstream
 from gateway.errors import Refusal, UpstreamError
 from gateway.exchange import Endpoint, Meter, ModelCall
-from gateway.providers.base import Provider, UpstreamFailed, UpstreamReply
+from gateway.providers.base import OutOfTime, Provider, UpstreamFailed, UpstreamReply
 from gateway.providers.usage import merge
 from gateway.wire.sse import EventSplitter, EventTooLarge, data_of
 
@@ -43,16 +44,22 @@ class StreamRelay:
         self._error: Refusal | None = None
         self._patience = asyncio.timeout(None)
 
-    async def run(self, reply: UpstreamReply, idle_timeout_s: float) -> None:
-        """Pass the whole stream on. Raises UpstreamError when it is cut, broken or says that it failed."""
+    async def run(self, reply: UpstreamReply, idle_timeout_s: float, ends_at: float = inf) -> None:
+        """Pass the whole stream on, and give up at `ends_at`, whoever it is that is slow. Raises UpstreamError when it
+        is cut, broken or says that it failed."""
         try:
             async with self._patience:
+                if ends_at < inf:
+                    self._patience.reschedule(ends_at)
                 await reply.pump(self._feed, self._drained, idle_timeout_s)
         except EventTooLarge as error:
             raise UpstreamError("The model's provider sent an event that is too large.") from error
-        except (UpstreamFailed, TimeoutError):
+        except UpstreamFailed:
             if not self._last_event:  # after that, nothing is missing
                 raise
+        except TimeoutError as error:
+            if not self._last_event:
+                raise OutOfTime("the stream went on beyond the end of the call") from error
         self._take_rest()
         if not self._finished:
             raise UpstreamError("The model's provider broke off its answer.")

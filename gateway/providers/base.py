@@ -4,7 +4,8 @@ A provider never sees tokens, quotas, verdicts or the database. How bytes travel
 connection pool (`wire/upstream.py`) or, for the offline default, the process itself (`providers/echo.py`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from math import inf
 from typing import Any, NamedTuple, Protocol
 
 from gateway.errors import Refusal
@@ -27,6 +28,10 @@ class UpstreamSilent(UpstreamFailed):
     """Nothing came within the first-byte or idle timeout."""
 
 
+class OutOfTime(UpstreamFailed):
+    """The reply was not complete when the time of the whole call was over."""
+
+
 class ReplyTooLarge(UpstreamFailed):
     """The reply is larger than we hold in memory."""
 
@@ -35,7 +40,7 @@ class UpstreamRequest(NamedTuple):
     """`path` is below the provider's base URL; header names are lower-case, credentials included."""
 
     path: str
-    headers: Sequence[tuple[str, str]]
+    headers: tuple[tuple[str, str], ...]
     body: bytes
 
 
@@ -45,7 +50,7 @@ class UpstreamReply(Protocol):
     `read` returns the whole body, or raises ReplyTooLarge beyond `max_bytes`.
     `pump` hands each piece of the body to `feed` as it arrives, without a task switch; where `feed` returns True (its
     reader is congested) reading stops until `drained()` returns. It returns when the body is complete.
-    Both raise UpstreamCut or UpstreamSilent. `abort` closes the connection, which tells the upstream to stop.
+    Both raise UpstreamCut, UpstreamSilent or OutOfTime. `abort` closes the connection: that tells the upstream to stop.
     """
 
     status: int
@@ -61,9 +66,12 @@ class UpstreamReply(Protocol):
 
 
 class Upstream(Protocol):
-    """Sends requests. Raises ConnectFailed, UpstreamCut or UpstreamSilent until the head of the reply has arrived."""
+    """Sends requests. Raises ConnectFailed, UpstreamCut, UpstreamSilent or OutOfTime until the head of the reply has
+    arrived. Nobody waits for a request or its reply beyond `ends_at`, in the loop's time."""
 
-    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float) -> UpstreamReply: ...
+    async def send(
+        self, request: UpstreamRequest, first_byte_timeout_s: float, ends_at: float = inf
+    ) -> UpstreamReply: ...
 
     async def close(self) -> None: ...
 

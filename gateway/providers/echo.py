@@ -8,6 +8,7 @@ import base64
 import hashlib
 import struct
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from math import inf
 from typing import Any
 
 import orjson
@@ -76,9 +77,9 @@ class EchoReply:
 
 
 class EchoUpstream:
-    """Answers in this process."""
+    """Answers in this process, without waiting for anything."""
 
-    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float) -> UpstreamReply:
+    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float, ends_at: float = inf) -> UpstreamReply:
         endpoint = Endpoint(request.path[1:])
         body: Json = orjson.loads(request.body)
         said = [turn.text for turn in text.turns(endpoint, body) if turn.author is Author.USER]

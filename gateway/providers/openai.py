@@ -18,7 +18,6 @@ ENDPOINTS = frozenset(
 # Every chunk names these, nearly always as null: plain searches for bytes cost a fifth of a regular expression's.
 _NULLABLE = tuple((name, name + b":null", name + b": null") for name in (b'"finish_reason"', b'"usage"'))
 _TELLING = (b"[DONE]", b'"error"', b"response.completed", b"response.failed", b"response.incomplete")
-_PASSED_HEADERS = ("openai-beta",)
 _LAST_RESPONSES_EVENTS = ("response.completed", "response.incomplete")
 
 
@@ -30,8 +29,9 @@ class OpenAIProvider:
         self._headers = (("content-type", "application/json"), ("user-agent", "guardflow"), *credentials)
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
-        passed = tuple((name, value) for name in _PASSED_HEADERS if (value := inbound.headers.get(name)))
-        return UpstreamRequest("/" + call.endpoint, self._headers + passed, rewritten(call, target))
+        beta = inbound.headers.get("openai-beta")
+        headers = (*self._headers, ("openai-beta", beta)) if beta else self._headers
+        return UpstreamRequest("/" + call.endpoint, headers, rewritten(call, target))
 
     def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
         return _usage(reply)

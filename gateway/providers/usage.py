@@ -4,20 +4,24 @@ from typing import Any
 
 from gateway.exchange import Usage
 
+_TOO_MANY = 2**53
+
 
 def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
     """The counts under the keys given; several `prompt` keys add up. The first must be there, the rest may."""
     if not isinstance(usage, dict) or usage.get(prompt[0]) is None:
         return None
-    counts = [0 if (value := usage.get(key)) is None else value for key in (*prompt, completion)]
-    if not all(_is_count(count) for count in counts):
-        return None
+    total = made = 0
+    for key in (*prompt, completion):  # the last one leaves its count in `made`
+        said = usage.get(key)
+        made = 0 if said is None else said
+        if type(made) is not int or not 0 <= made < _TOO_MANY:
+            return None
+        total += made
+    cached = _count(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"), "cached_tokens")
+    reasoned = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
     return Usage(
-        prompt_tokens=sum(counts[:-1]),
-        completion_tokens=counts[-1],
-        cached_tokens=_detail(usage, ("prompt_tokens_details", "input_tokens_details"), "cached_tokens")
-        or _count(usage.get("cache_read_input_tokens")),
-        reasoning_tokens=_detail(usage, ("completion_tokens_details", "output_tokens_details"), "reasoning_tokens"),
+        total - made, made, cached or _count(usage, "cache_read_input_tokens"), _count(reasoned, "reasoning_tokens")
     )
 
 
@@ -33,17 +37,7 @@ def merge(old: Usage | None, new: Usage) -> Usage:
     )
 
 
-def _detail(usage: dict[str, Any], holders: tuple[str, ...], key: str) -> int:
-    for holder in holders:
-        details = usage.get(holder)
-        if isinstance(details, dict):
-            return _count(details.get(key))
-    return 0
-
-
-def _count(value: Any) -> int:
-    return int(value) if _is_count(value) else 0
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+def _count(holder: Any, key: str) -> int:
+    """The count that `holder` has under `key`; 0 where there is none."""
+    said = holder.get(key) if isinstance(holder, dict) else None
+    return said if type(said) is int and 0 <= said < _TOO_MANY else 0

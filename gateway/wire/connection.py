@@ -5,14 +5,14 @@ connection, and no byte is left over on either side. In every other case it is c
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import lru_cache
 from math import inf
 from typing import cast
 
 import httptools
 
-from gateway.providers.base import UpstreamCut, UpstreamSilent
+from gateway.providers.base import OutOfTime, UpstreamCut, UpstreamSilent
 from gateway.wire.reply import Reply
 
 MAX_HEAD_BYTES = 65_536
@@ -26,9 +26,9 @@ class Connection(asyncio.Protocol):
     """`on_idle` hears when it may be used again, `on_gone` (perhaps twice) when it never will be."""
 
     __slots__ = (
-        "_alarm", "_alarm_at", "_bodiless", "_complete", "_deadline", "_head_bytes", "_head_done", "_headers",
+        "_alarm", "_alarm_at", "_bodiless", "_complete", "_deadline", "_ends_at", "_fields", "_head_done",
         "_keep_alive", "_loop", "_on_gone", "_on_idle", "_parser", "_patience", "_paused", "_pieces", "_reply",
-        "_transport", "heard", "on_body",
+        "_transport", "heard", "on_body", "on_header",
     )  # fmt: skip
 
     def __init__(
@@ -39,16 +39,17 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._loop, self._on_idle, self._on_gone = loop, on_idle, on_gone
         self._reply: Reply | None = None
-        self._headers: dict[str, str] = {}
         self._head_done, self._complete, self._keep_alive = False, True, False
-        self._head_bytes = self._bodiless = 0
+        self._bodiless = 0
         self._paused = False
         self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = self._deadline = self._patience = inf
+        self._alarm_at = self._deadline = self._patience = self._ends_at = inf
         self.heard = False
-        # The parser calls list.append itself: no Python frame for a piece of the body.
+        # The parser fills these itself: no Python frame for a piece of the body, nor for a header.
         self._pieces: list[bytes] = []
         self.on_body = self._pieces.append
+        self._fields: dict[bytes, bytes] = {}
+        self.on_header = self._fields.__setitem__
         self._parser = httptools.HttpResponseParser(self)
 
     # What its owner does.
@@ -57,23 +58,26 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return not self._transport.is_closing()
 
-    def exchange(self, request: bytes, first_byte_timeout_s: float) -> Coroutine[None, None, Reply]:
-        """Send the request; await the reply's head. `heard` tells whether any byte of it came."""
+    def exchange(self, request: bytes, first_byte_timeout_s: float, ends_at: float = inf) -> Reply:
+        """Send the request. The reply is to arrive; `heard` tells whether any byte of it came. However it goes on,
+        it ends at `ends_at`."""
         reply = self._reply = Reply(self)
-        self._headers = {}
         self.heard = self._head_done = self._complete = False
-        self._head_bytes = self._bodiless = 0
+        self._bodiless = 0
+        self._ends_at = ends_at
         self._transport.write(request)
         self.expect(first_byte_timeout_s)
-        return reply.arrival()
+        return reply
 
     def expect(self, within_s: float) -> None:
-        """Sound the alarm when no body arrives for so long. The timer outlives exchanges and looks at the deadline
+        """Sound the alarm when no body arrives for so long. The timer outlives exchanges and looks at the deadlines
         when it fires: neither a piece of the body nor a request makes a timer of its own."""
         self._patience = within_s
-        self._deadline = deadline = self._loop.time() + within_s
-        if deadline < self._alarm_at:
-            self._set_alarm(deadline)
+        self._deadline = due = self._loop.time() + within_s
+        if self._ends_at < due:
+            due = self._ends_at
+        if due < self._alarm_at:
+            self._set_alarm(due)
 
     def listen(self, idle_timeout_s: float) -> None:
         """Read on; somebody waits for what comes."""
@@ -84,7 +88,7 @@ class Connection(asyncio.Protocol):
         self.expect(idle_timeout_s)
 
     def hold(self) -> None:
-        """Read no further. The silence is ours, so no deadline runs."""
+        """Read no further. The silence is ours, so only the end of the exchange stays due."""
         self._patience = self._deadline = inf
         if not self._paused and self.usable:
             self._paused = True
@@ -113,7 +117,7 @@ class Connection(asyncio.Protocol):
         if self._pieces:
             self._deliver()
         elif not self._complete:
-            # Endless heads, interim replies, trailers and chunk extensions.
+            # Endless heads, interim replies, trailers and chunk extensions: held to this, give or take one read.
             self._bodiless += len(data)
             broken = broken or self._bodiless > MAX_HEAD_BYTES
         if self._reply is None:
@@ -138,16 +142,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._complete:
             raise _Malformed("bytes after the reply")
-        self._headers = {}
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head_done:
-            return  # trailers
-        self._head_bytes += len(name) + len(value) + 4
-        if self._head_bytes > MAX_HEAD_BYTES:
-            raise _Malformed("header block too large")
-        key, text, headers = _header_name(name), value.rstrip().decode("latin-1"), self._headers
-        headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        self._fields.clear()
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -157,7 +152,8 @@ class Connection(asyncio.Protocol):
             self._head_done = True
             self._keep_alive = self._parser.should_keep_alive()
             self._patience = self._deadline = inf  # until somebody waits for the body
-            self._reply.begin(status, self._headers)
+            fields = self._fields.items()
+            self._reply.begin(status, {_header_name(n): value.rstrip().decode("latin-1") for n, value in fields})
 
     def on_message_complete(self) -> None:
         self._complete = self._head_done
@@ -174,7 +170,7 @@ class Connection(asyncio.Protocol):
             self._reply.take(piece)
 
     def _finish(self, reply: Reply, *, reusable: bool) -> None:
-        self._reply = None
+        self._reply, self._ends_at = None, inf
         if self._paused and self.usable:
             self._paused = False
             self._transport.resume_reading()
@@ -201,10 +197,13 @@ class Connection(asyncio.Protocol):
 
     def _on_alarm(self) -> None:
         self._alarm, self._alarm_at = None, inf
-        if self._deadline <= self._loop.time():
+        now = self._loop.time()
+        if self._ends_at <= now:
+            self.fail(OutOfTime("the time of the whole call is over"))
+        elif self._deadline <= now:
             self.fail(UpstreamSilent(f"nothing came for {self._patience:g} s"))
-        elif self._deadline < inf:
-            self._set_alarm(self._deadline)
+        elif (due := min(self._deadline, self._ends_at)) < inf:
+            self._set_alarm(due)
 
 
 @lru_cache(maxsize=512)

@@ -39,11 +39,27 @@ class Reply:
 
     # What the reader does.
 
+    async def arrival(self) -> "Reply":
+        """This reply, once its head is here."""
+        if self.status == 0 and self._source is not None:
+            try:
+                await self._news()
+            except asyncio.CancelledError:
+                self.abort()
+                raise
+        if self.status == 0 and self._error is not None:
+            raise self._error
+        return self
+
     async def read(self, max_bytes: int, idle_timeout_s: float) -> bytes:
         self._reading, self._ceiling = True, max_bytes
-        while self._source is not None and self._size <= max_bytes:
-            self._source.listen(idle_timeout_s)
-            await self._wait()
+        try:
+            while self._source is not None and self._size <= max_bytes:
+                self._source.listen(idle_timeout_s)
+                await self._news()
+        except asyncio.CancelledError:
+            self.abort()
+            raise
         if self._size > max_bytes:
             self.abort()
             raise ReplyTooLarge(f"a reply of more than {max_bytes} bytes")
@@ -63,7 +79,7 @@ class Reply:
                     self._congested = feed(self._held())
                 elif self._source is not None:
                     self._source.listen(idle_timeout_s)
-                    await self._wait()
+                    await self._news()
         except BaseException:
             self.abort()
             raise
@@ -76,13 +92,6 @@ class Reply:
 
     # What the connection does.
 
-    async def arrival(self) -> "Reply":
-        """This reply, once its head is here."""
-        await self._wait()
-        if self.status == 0 and self._error is not None:
-            raise self._error
-        return self
-
     def begin(self, status: int, headers: Mapping[str, str]) -> None:
         self.status, self.headers = status, headers
         self._wake()
@@ -90,7 +99,10 @@ class Reply:
     def take(self, piece: bytes) -> None:
         """A piece of the body arrived."""
         if self._feed is None or self._congested:
-            self._hold_back(piece)
+            self._parts.append(piece)
+            self._size += len(piece)
+            if self._size > self._ceiling:
+                self._overfull()
             return
         source = self._source
         try:
@@ -114,12 +126,9 @@ class Reply:
 
     # Its own affairs.
 
-    def _hold_back(self, piece: bytes) -> None:
-        self._parts.append(piece)
-        self._size += len(piece)
-        if self._size <= self._ceiling or self._source is None:
-            return
-        self._source.hold()
+    def _overfull(self) -> None:
+        if self._source is not None:
+            self._source.hold()
         if self._reading:
             self._wake()
 
@@ -135,16 +144,12 @@ class Reply:
         await drained()
         self._congested = False
 
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.abort()
-            raise
-        finally:
-            self._waiter = None
+    def _news(self) -> asyncio.Future[None]:
+        """Done when something has changed. Whoever is cancelled while waiting has to `abort`."""
+        waiter = self._waiter = asyncio.get_running_loop().create_future()
+        return waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)

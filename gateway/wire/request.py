@@ -34,11 +34,11 @@ class RequestWriter:
         name = f"[{self.host}]" if ":" in self.host else self.host
         self.origin = name if url.port is None else f"{name}:{url.port}"
         self._prefix = url.path.rstrip("/")
-        self._heads: dict[tuple[object, ...], bytes] = {}
+        self._heads: dict[tuple[str, tuple[tuple[str, str], ...]], bytes] = {}
 
     def write(self, request: UpstreamRequest) -> bytes:
         """The whole request. Raises ValueError where the path or a header would break the framing."""
-        key = (request.path, *request.headers)
+        key = (request.path, request.headers)
         head = self._heads.get(key)
         if head is None:
             head = self._head(request)

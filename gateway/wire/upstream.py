@@ -8,10 +8,11 @@ import asyncio
 import socket
 import ssl
 from functools import lru_cache, partial
+from math import inf
 
 import aiohappyeyeballs
 
-from gateway.providers.base import ConnectFailed, UpstreamCut, UpstreamReply, UpstreamRequest
+from gateway.providers.base import ConnectFailed, OutOfTime, UpstreamCut, UpstreamReply, UpstreamRequest
 from gateway.wire.connection import Connection
 from gateway.wire.request import RequestWriter
 
@@ -47,18 +48,18 @@ class UpstreamPool:
     def idle(self) -> int:
         return len(self._idle)
 
-    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float) -> UpstreamReply:
+    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float, ends_at: float = inf) -> UpstreamReply:
         """Raises ValueError, and sends nothing, where the path or a header would break the framing."""
         data = self._writer.write(request)
         connection = self._warm()
         if connection is not None:
             try:
-                return await connection.exchange(data, first_byte_timeout_s)
+                return await connection.exchange(data, first_byte_timeout_s, ends_at).arrival()
             except UpstreamCut:
                 if connection.heard:
                     raise
-        connection = await self._connect()
-        return await connection.exchange(data, first_byte_timeout_s)
+        connection = await self._connect(ends_at)
+        return await connection.exchange(data, first_byte_timeout_s, ends_at).arrival()
 
     def retire(self) -> None:
         """Keep no connection from now on; what is under way ends in its own time."""
@@ -80,14 +81,16 @@ class UpstreamPool:
                 return connection
         return None
 
-    async def _connect(self) -> Connection:
-        origin = self._writer.origin
+    async def _connect(self, ends_at: float) -> Connection:
+        origin, loop = self._writer.origin, asyncio.get_running_loop()
         if self._closed:
             raise ConnectFailed("the pool is closed")
         try:
-            async with asyncio.timeout(self._connect_timeout_s):
+            async with asyncio.timeout_at(min(loop.time() + self._connect_timeout_s, ends_at)):
                 connection = await self._open()
         except TimeoutError:
+            if ends_at <= loop.time():
+                raise OutOfTime(f"no connection to {origin} before the end of the call") from None
             raise ConnectFailed(f"no connection to {origin} in {self._connect_timeout_s:g} s") from None
         except OSError as error:
             raise ConnectFailed(f"no connection to {origin}: {error}") from error

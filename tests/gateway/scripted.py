@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from math import inf
 from typing import Any
 
 import orjson
@@ -22,7 +23,7 @@ from gateway.metrics import Metrics
 from gateway.phases.parse import parse_body
 from gateway.policy import make_policy
 from gateway.providers.anthropic import AnthropicProvider
-from gateway.providers.base import ReplyTooLarge, Upstream, UpstreamReply, UpstreamRequest, UpstreamSilent
+from gateway.providers.base import OutOfTime, ReplyTooLarge, Upstream, UpstreamReply, UpstreamRequest, UpstreamSilent
 from gateway.providers.openai import OpenAIProvider
 from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent
 from gateway.quota.memory import MemoryQuotaStore
@@ -43,6 +44,15 @@ async def for_ever() -> None:
     await asyncio.get_running_loop().create_future()
 
 
+async def _within(pause: Pause, seconds: float, ends_at: float) -> None:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout_at(min(loop.time() + seconds, ends_at)):
+            await pause()
+    except TimeoutError:
+        raise (OutOfTime if ends_at <= loop.time() else UpstreamSilent)("scripted") from None
+
+
 class ScriptedReply:
     """Plays its steps to whoever reads, at the reader's pace."""
 
@@ -51,6 +61,7 @@ class ScriptedReply:
         self.headers = headers
         self.aborted = False
         self.held_back = self.played = 0
+        self.ends_at = inf
         self._steps = steps
 
     async def read(self, max_bytes: int, idle_timeout_s: float) -> bytes:
@@ -83,11 +94,7 @@ class ScriptedReply:
             return step[0]
         if isinstance(step, bytes):
             return step
-        try:
-            async with asyncio.timeout(idle_timeout_s):
-                await step()
-        except TimeoutError:
-            raise UpstreamSilent("scripted") from None
+        await _within(step, idle_timeout_s, self.ends_at)
         return b""
 
     def abort(self) -> None:
@@ -101,18 +108,15 @@ class ScriptedUpstream:
         self._replies = list(replies)
         self.requests: list[UpstreamRequest] = []
 
-    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float) -> UpstreamReply:
+    async def send(self, request: UpstreamRequest, first_byte_timeout_s: float, ends_at: float = inf) -> UpstreamReply:
         self.requests.append(request)
         reply = self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
         if isinstance(reply, Exception):
             raise reply
         if isinstance(reply, ScriptedReply):
+            reply.ends_at = ends_at
             return reply
-        try:
-            async with asyncio.timeout(first_byte_timeout_s):
-                await reply()
-        except TimeoutError:
-            raise UpstreamSilent("scripted") from None
+        await _within(reply, first_byte_timeout_s, ends_at)
         raise AssertionError("a scripted wait came to its end")
 
     async def close(self) -> None:

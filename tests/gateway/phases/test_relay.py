@@ -323,6 +323,36 @@ async def test_the_whole_time_is_bounded_in_the_middle_of_a_stream_too() -> None
     assert reply.aborted
 
 
+@pytest.mark.parametrize("late", [for_ever, ScriptedReply(for_ever, headers=JSON), ScriptedReply(ROLE, for_ever)])
+async def test_a_call_whose_time_is_over_goes_nowhere_else_and_blames_nobody(late: ScriptedReply) -> None:
+    calls = Calls(
+        ScriptedUpstream(late), ScriptedUpstream(ok()), timeout_s=0.01, first_byte_timeout_s=9, idle_timeout_s=9
+    )
+    for _ in range(FAILURES_TO_EJECT):
+        refusal = await calls.refused(make_call(stream=True))
+        assert isinstance(refusal, UpstreamTimeout)
+        assert "too long" in refusal.message
+    assert calls.asked == [FAILURES_TO_EJECT, 0]
+    assert calls.world.services.breakers.open_keys() == []
+    assert calls.world.services.metrics.counters["upstream_errors"] == {}
+
+
+async def test_a_wait_beyond_the_end_of_the_call_is_the_clients_at_once() -> None:
+    calls = Calls(ScriptedUpstream(failed(429, retry_after="3"), ok()), timeout_s=2)
+    refusal = await calls.refused()
+    assert (refusal.status, refusal.retry_after_s) == (429, 3)
+    assert calls.slept == []
+
+
+async def test_a_client_that_is_too_slow_is_cut_off_when_the_time_is_over() -> None:
+    class Stuck(ListDownstream):
+        async def drained(self) -> None:
+            await for_ever()
+
+    calls = Calls(ScriptedUpstream(stream("a")), timeout_s=0.02)
+    assert isinstance(await calls.refused(make_call(stream=True), Stuck(congested=True)), UpstreamTimeout)
+
+
 # Breakers and the retry budget.
 
 

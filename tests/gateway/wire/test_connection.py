@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.providers.base import UpstreamCut, UpstreamFailed, UpstreamRequest, UpstreamSilent
+from gateway.providers.base import OutOfTime, UpstreamCut, UpstreamFailed, UpstreamRequest, UpstreamSilent
 from gateway.wire.connection import Connection
 from gateway.wire.upstream import UpstreamPool
 from tests.gateway.wire.conftest import Handler, Serve, read_request, until, whole
@@ -96,7 +96,7 @@ async def received(pieces: list[bytes]) -> tuple[int, bytes, bool]:
     kept: list[Connection] = []
     connection = Connection(asyncio.get_running_loop(), kept.append, lambda _: None)
     connection.connection_made(Socket())
-    exchange = asyncio.ensure_future(connection.exchange(b"", 5))
+    exchange = asyncio.ensure_future(connection.exchange(b"", 5).arrival())
     await asyncio.sleep(0)
     for piece in filter(None, pieces):
         connection.data_received(piece)
@@ -190,6 +190,48 @@ async def test_a_short_patience_after_a_long_one_is_kept_to(serve: Serve) -> Non
     await (await pool.send(ASK, 600)).read(10, 600)
     with pytest.raises(UpstreamSilent):
         await pool.send(ASK, 0.05)
+
+
+@pytest.mark.parametrize("sent", [b"", OK, OK + b"Content-Length: 9\r\n\r\nx"], ids=["nothing", "half", "body"])
+async def test_an_exchange_ends_when_its_time_is_over_though_nobody_was_silent_for_long(
+    serve: Serve, sent: bytes
+) -> None:
+    pool = UpstreamPool(await serve(answer(sent, hang_up=False)))
+    with pytest.raises(OutOfTime):
+        await (await pool.send(ASK, 9, asyncio.get_running_loop().time() + 0.05)).read(100, 9)
+    assert (pool.idle, pool.active) == (0, 0)
+
+
+async def test_a_body_that_trickles_ends_with_the_time_of_the_exchange(serve: Serve) -> None:
+    async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(OK + b"\r\n")
+        while True:
+            writer.write(b"x")
+            await asyncio.sleep(0.01)
+
+    pool = UpstreamPool(await serve(trickle))
+    reply = await pool.send(ASK, 5, asyncio.get_running_loop().time() + 0.1)
+    with pytest.raises(OutOfTime):
+        await reply.pump(lambda _: False, asyncio.Event().wait, 5)  # type: ignore[arg-type]
+    assert pool.active == 0
+
+
+async def test_the_end_of_one_exchange_is_not_that_of_the_next_nor_of_the_connection(serve: Serve) -> None:
+    async def second_is_slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await read_request(reader)
+        writer.write(whole(b"first"))
+        await read_request(reader)
+        await asyncio.sleep(0.1)
+        writer.write(whole(b"second"))
+        await reader.read()
+
+    pool = UpstreamPool(await serve(second_is_slow))
+    assert await (await pool.send(ASK, 5, asyncio.get_running_loop().time() + 0.05)).read(10, 5) == b"first"
+    assert await (await pool.send(ASK, 5)).read(10, 5) == b"second"
+    await asyncio.sleep(0.05)
+    assert pool.idle == 1
+    await pool.close()
 
 
 async def test_a_cancelled_wait_for_the_head_closes_the_connection(serve: Serve) -> None:

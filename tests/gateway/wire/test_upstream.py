@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.providers.base import ConnectFailed, UpstreamCut, UpstreamRequest
+from gateway.providers.base import ConnectFailed, OutOfTime, UpstreamCut, UpstreamRequest
 from gateway.wire.upstream import UpstreamPool
 from tests.gateway.wire.conftest import Serve, read_request, until, whole
 
@@ -54,7 +54,7 @@ async def test_status_and_headers_come_back_as_they_are_and_redirects_are_not_fo
     pool = UpstreamPool(await serve(moved))
     reply = await pool.send(ASK, 5)
     assert reply.status == 307
-    assert reply.headers == {"location": "http://other/", "x-two": "a, b", "x-empty": "", "content-length": "4"}
+    assert reply.headers == {"location": "http://other/", "x-two": "b", "x-empty": "", "content-length": "4"}
     assert await reply.read(10, 5) == b"gone"
     await pool.close()
 
@@ -220,6 +220,23 @@ async def test_a_server_that_never_shakes_hands_is_given_up_in_time(serve: Serve
     with pytest.raises(ConnectFailed, match=r"in 0\.1 s"):
         await ask(pool)
     assert pool.active == 0
+
+
+async def test_no_connection_is_waited_for_beyond_the_end_of_the_call(serve: Serve) -> None:
+    async def mute(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+
+    pool = UpstreamPool((await serve(mute)).replace("http:", "https:"))
+    with pytest.raises(OutOfTime):
+        await pool.send(ASK, 5, asyncio.get_running_loop().time() + 0.05)
+    assert pool.active == 0
+
+
+async def test_of_a_header_that_comes_twice_the_last_counts(serve: Serve) -> None:
+    pool = UpstreamPool(await serve(Keeper(b"X-A: 1\r\nX-A: 2\r\n")))
+    reply = await pool.send(ASK, 5)
+    assert reply.headers["x-a"] == "2"
+    await pool.close()
 
 
 async def test_a_host_that_answers_on_one_address_only_is_reached(serve: Serve) -> None:
