@@ -6,6 +6,7 @@ from gateway.dialects.chat_thoughts import read_thoughts
 from gateway.dialects.fields import Fields
 from gateway.dialects.neutral import Decline, Media, Message, Part, Role, Text, ToolResult, ToolUse
 from gateway.dialects.openai_media import read_audio, read_file, read_image
+from gateway.dialects.signature import Origin, signed_by
 
 MESSAGE_IGNORED: Mapping[str, str] = {
     "messages[].annotations": "citations of an earlier answer; the text stands without them",
@@ -124,7 +125,7 @@ def read_call_signature(call: Fields) -> str | None:
     """Gemini's compatible paths give the thought behind a call a place of its own."""
     extra = call.child("extra_content")
     google = extra.child("google") if extra is not None else None
-    return google.text("thought_signature") if google is not None else None
+    return signed_by(Origin.GEMINI, google.text("thought_signature")) if google is not None else None
 
 
 def _tool(message: Fields, calls: Calls, role: str) -> Message:

@@ -16,6 +16,8 @@ from gateway.dialects.neutral import (
     ToolUse,
 )
 from gateway.dialects.openai_media import audio_format, data_url, image_url
+from gateway.dialects.signature import Origin, origin_of
+from gateway.dialects.signature import own as own_signature
 from gateway.errors import InvalidRequest
 from gateway.exchange import Json
 
@@ -98,19 +100,32 @@ def _assistant(message: Message, *, own: bool, thoughts: bool) -> Json:
     if calls:
         written["tool_calls"] = calls
     if thoughts:
-        written |= write_thoughts([part for part in parts if isinstance(part, Reasoning)])
+        written |= write_thoughts([_unsigned_by_others(part) for part in parts if isinstance(part, Reasoning)])
     return {**written, **_name(message)}
 
 
+def _unsigned_by_others(thought: Reasoning) -> Reasoning:
+    """What came from a server of this dialect bears no origin; whatever bears one is for another provider."""
+    signature, redacted = (
+        None if opaque is None or origin_of(opaque) is not None else opaque
+        for opaque in (thought.signature, thought.redacted)
+    )
+    return thought._replace(signature=signature, redacted=redacted)
+
+
 def write_call(call: ToolUse) -> Json:
-    written: Json = {
+    return {
         "id": call.id,
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments or "{}"},
+        **write_call_signature(call.signature),
     }
-    if call.signature is not None:
-        written["extra_content"] = {"google": {"thought_signature": call.signature}}
-    return written
+
+
+def write_call_signature(signature: str | None) -> Json:
+    """Only Gemini signs calls, and its compatible paths have a place for it."""
+    bare = own_signature(Origin.GEMINI, signature)
+    return {"extra_content": {"google": {"thought_signature": bare}}} if bare is not None else {}
 
 
 def _result(result: ToolResult, *, own: bool) -> Json:

@@ -6,6 +6,7 @@ import orjson
 
 from gateway.dialects.chat_reply import write_drawn, write_stop, write_usage
 from gateway.dialects.chat_thoughts import write_thoughts
+from gateway.dialects.chat_write_messages import write_call_signature
 from gateway.dialects.neutral import (
     Begin,
     ChatRequest,
@@ -104,15 +105,13 @@ class Writer:
 
 
 def _call(delta: ToolBegin) -> Json:
-    call: Json = {
+    return {
         "index": delta.call,
         "id": delta.id,
         "type": "function",
         "function": {"name": delta.name, "arguments": ""},
+        **write_call_signature(delta.signature),
     }
-    if delta.signature is not None:
-        call["extra_content"] = {"google": {"thought_signature": delta.signature}}
-    return call
 
 
 def writer(request: ChatRequest, *, wants_usage: bool) -> Writer:
