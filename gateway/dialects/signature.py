@@ -10,6 +10,7 @@ from enum import StrEnum
 
 class Origin(StrEnum):
     ANTHROPIC = "anthropic"
+    BEDROCK = "bedrock"
     GEMINI = "gemini"
     OPENAI = "openai"
 
