@@ -1,9 +1,10 @@
 """Plain numbers on the hot path, Prometheus at scrape time.
 
-A worker counts in dicts and writes a snapshot to a file each second; any worker that is scraped sums the snapshots of
-all. A restarted worker goes on from its predecessor's snapshot, so counters never fall. Labels are bounded: model names
-past the first MAX_MODELS count as `other`, and so do error codes (an upstream may send its own) past MAX_CODES;
-everything else comes from our own code or configuration.
+A request adds to the tally of its kind, found by one look-up; tallies become counters when somebody looks. A worker
+writes a snapshot to a file each second; any worker that is scraped sums the snapshots of all. A restarted worker goes
+on from its predecessor's snapshot, so counters never fall. Labels are bounded: model names past the first MAX_MODELS
+count as `other`, and so do error codes (an upstream may send its own) past MAX_CODES; everything else comes from our
+own code or configuration.
 """
 
 import contextlib
@@ -12,7 +13,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -23,6 +24,8 @@ from gateway.logsink.base import LogRow
 
 MAX_MODELS = 200
 MAX_CODES = 100
+MAX_TALLIES = 1000
+"""So many kinds of requests wait to be folded at most, whatever clients and upstreams make up in the meantime."""
 GONE_AFTER_S = 15.0
 """A worker that has not saved for so long is no more: what it counted stays, what it held does not."""
 _SEP = "\x1f"
@@ -59,36 +62,65 @@ GAUGES: dict[str, str] = {
 }
 
 
+_REQUEST_BOUNDS = HISTOGRAMS["request_seconds"][1]
+_FIRST_BYTE_BOUNDS = HISTOGRAMS["first_byte_seconds"][1]
+_OVERHEAD_BOUNDS = HISTOGRAMS["overhead_seconds"][1]
+
+_Kind: TypeAlias = tuple[str, str | None, str | None, int, str | None, str | None]
+"""What requests that are counted together share: endpoint, model, provider, status, error code, action."""
+
+
+class _Tally:
+    """What requests of one kind came to since they were last folded into the counters."""
+
+    __slots__ = ("attempts", "completion_tokens", "cost_micros", "prompt_tokens", "requests")
+
+    def __init__(self) -> None:
+        self.requests = self.attempts = self.prompt_tokens = self.completion_tokens = self.cost_micros = 0
+
+
 class Metrics:
     """One worker's numbers. Keys are a series' label values joined by a separator."""
 
     def __init__(self) -> None:
-        self.counters: dict[str, dict[str, float]] = {name: {} for name in COUNTERS}
         # Per histogram: one count a bucket, the overflow, and the sum.
         self.histograms = {name: [0.0] * (len(buckets) + 2) for name, (_, buckets) in HISTOGRAMS.items()}
         self.gauges: dict[str, float] = dict.fromkeys(GAUGES, 0.0)
+        self._counters: dict[str, dict[str, float]] = {name: {} for name in COUNTERS}
+        self._tallies: dict[_Kind, _Tally] = {}
         self._models: set[str] = set()
         self._codes: set[str] = set()
 
     def observe(self, row: LogRow) -> None:
         """Count one finished request by its log row."""
-        served = row["provider"] is not None
-        model = _bounded(row["model"], self._models, MAX_MODELS) if served else "none"
-        self._add("requests", 1, row["endpoint"], model, str(row["status"]))
-        if row["error_code"] is not None:
-            self._add("refusals", 1, _bounded(row["error_code"], self._codes, MAX_CODES))
-        if row["action"] is not None:
-            self._add("actions", 1, row["action"])
-        if served:
-            self._add("attempts", row["attempts"], row["provider"])
-            self._add("tokens", row["prompt_tokens"], model, "prompt")
-            self._add("tokens", row["completion_tokens"], model, "completion")
-            if row["cost_micros"]:
-                self._add("cost_micros", row["cost_micros"], model)
-        self._time("request_seconds", row["total_ms"])
-        self._time("overhead_seconds", row["overhead_ms"])
+        provider = row["provider"]
+        model = None if provider is None else row["model"]  # a name that nobody served is anybody's invention
+        kind = (row["endpoint"], model, provider, row["status"], row["error_code"], row["action"])
+        tally = self._tallies.get(kind) or self._new_tally(kind)
+        tally.requests += 1
+        tally.attempts += row["attempts"]
+        tally.prompt_tokens += row["prompt_tokens"]
+        tally.completion_tokens += row["completion_tokens"]
+        tally.cost_micros += row["cost_micros"] or 0
+
+        histograms, total_s, overhead_s = self.histograms, row["total_ms"] / 1000, row["overhead_ms"] / 1000
+        counts = histograms["request_seconds"]
+        counts[bisect_left(_REQUEST_BOUNDS, total_s)] += 1
+        counts[-1] += total_s
+        counts = histograms["overhead_seconds"]
+        counts[bisect_left(_OVERHEAD_BOUNDS, overhead_s)] += 1
+        counts[-1] += overhead_s
         if row["ttfb_ms"] is not None:
-            self._time("first_byte_seconds", row["ttfb_ms"])
+            first_byte_s = row["ttfb_ms"] / 1000
+            counts = histograms["first_byte_seconds"]
+            counts[bisect_left(_FIRST_BYTE_BOUNDS, first_byte_s)] += 1
+            counts[-1] += first_byte_s
+
+    @property
+    def counters(self) -> dict[str, dict[str, float]]:
+        """By name and series, up to the last request observed."""
+        self._fold_tallies()
+        return self._counters
 
     def recall(self) -> None:
         """Labels that came out of a snapshot are known ones."""
@@ -98,15 +130,36 @@ class Metrics:
     def upstream_error(self, provider: str, code: str) -> None:
         self._add("upstream_errors", 1, provider, code)
 
+    def _new_tally(self, kind: _Kind) -> _Tally:
+        if len(self._tallies) >= MAX_TALLIES:
+            self._fold_tallies()
+        tally = self._tallies[kind] = _Tally()
+        return tally
+
+    def _fold_tallies(self) -> None:
+        tallies, self._tallies = self._tallies, {}
+        for kind, tally in tallies.items():
+            self._fold(kind, tally)
+
+    def _fold(self, kind: _Kind, tally: _Tally) -> None:
+        endpoint, name, provider, status, code, action = kind
+        model = "none" if name is None else _bounded(name, self._models, MAX_MODELS)
+        self._add("requests", tally.requests, endpoint, model, str(status))
+        if code is not None:
+            self._add("refusals", tally.requests, _bounded(code, self._codes, MAX_CODES))
+        if action is not None:
+            self._add("actions", tally.requests, action)
+        if provider is not None:
+            self._add("attempts", tally.attempts, provider)
+            self._add("tokens", tally.prompt_tokens, model, "prompt")
+            self._add("tokens", tally.completion_tokens, model, "completion")
+            if tally.cost_micros:
+                self._add("cost_micros", tally.cost_micros, model)
+
     def _add(self, name: str, amount: float, *labels: str) -> None:
-        series = self.counters[name]
+        series = self._counters[name]
         key = _SEP.join(labels)
         series[key] = series.get(key, 0.0) + amount
-
-    def _time(self, name: str, milliseconds: float) -> None:
-        counts, seconds = self.histograms[name], milliseconds / 1000
-        counts[bisect_left(HISTOGRAMS[name][1], seconds)] += 1
-        counts[-1] += seconds
 
 
 def _bounded(label: str, known: set[str], most: int) -> str:
@@ -162,8 +215,9 @@ class MetricsFiles:
 
 
 def _merge(into: Metrics, snapshot: dict[str, Any], *, gauges: bool) -> None:
+    counters = into.counters
     for name, series in snapshot.get("counters", {}).items():
-        mine = into.counters.get(name, {})
+        mine = counters.get(name, {})
         for key, value in series.items():
             mine[key] = mine.get(key, 0.0) + value
     for name, counts in snapshot.get("histograms", {}).items():
@@ -178,9 +232,10 @@ class _Exposed(Collector):
         self._metrics = metrics
 
     def collect(self) -> Iterator[CounterMetricFamily | GaugeMetricFamily | HistogramMetricFamily]:
+        counters = self._metrics.counters
         for name, (text, labels) in COUNTERS.items():
             counter = CounterMetricFamily(f"guardflow_{name}", text, labels=labels)
-            for key, value in self._metrics.counters[name].items():
+            for key, value in counters[name].items():
                 counter.add_metric(key.split(_SEP), value)
             yield counter
         for name, text in GAUGES.items():

@@ -3,7 +3,8 @@
 from typing import Any, Protocol
 
 LogRow = dict[str, Any]
-"""Keys are the columns of `request_logs`; values are JSON types (`id` and `at` as strings)."""
+"""Keys are the columns of `request_logs`; values are JSON types, but for `at`: a datetime, or its text once it has been
+written down. The `id` is a string."""
 
 COLUMNS = (
     "id",

@@ -3,7 +3,7 @@
 import time
 
 from gateway.errors import ClientGone
-from gateway.exchange import Endpoint, Exchange
+from gateway.exchange import Exchange
 from gateway.logsink.base import LogRow, LogSink
 from gateway.metrics import Metrics
 from gateway.phases.settle import cost_micros
@@ -20,38 +20,39 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
     inbound, who, call, verdict, meter, refusal = (
         ex.inbound, ex.principal, ex.call, ex.verdict, ex.meter, ex.refusal,
     )  # fmt: skip
-    usage, target = meter.usage, meter.target
-    judgement = verdict.judgement if verdict else None
+    began, target, first_byte_at = inbound.started, meter.target, meter.first_byte_at
+    intent, misuse = verdict.judgement if verdict is not None else (None, None)
+    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens = meter.usage or (0, 0, 0, 0)
     gone = isinstance(refusal, ClientGone)
-    total_s = now - inbound.started
+    total_s = now - began
     return {
         "id": inbound.id,
-        "at": inbound.at.isoformat(),
+        "at": inbound.at,
         "request_id": inbound.request_id,
         "user_id": who.user_id if who else None,
         "token_id": who.token_id if who else None,
         "task_id": call.task_id if call else None,
-        "endpoint": inbound.endpoint.value,
+        "endpoint": str(inbound.endpoint),
         "model": call.model if call else inbound.model_id,
         "upstream_model": target.upstream_model if target else None,
         "provider": target.provider if target else None,
         "status": refusal.status if refusal and (gone or not committed) else 200,
         "error_code": refusal.code if refusal else None,
-        "stream": bool(call and call.stream),
-        "intent": judgement.intent.label if judgement else None,
-        "intent_confidence": judgement.intent.confidence if judgement else None,
+        "stream": call.stream if call else False,
+        "intent": intent.label if intent else None,
+        "intent_confidence": intent.confidence if intent else None,
         "deviation_score": verdict.deviation if verdict else None,
-        "misuse_score": judgement.misuse.score if judgement else None,
-        "misuse_label": judgement.misuse.label if judgement else None,
-        "action": verdict.action.value if verdict else None,
-        "flags": sorted(meter.flags),
-        "prompt_tokens": usage.prompt_tokens if usage else 0,
-        "completion_tokens": usage.completion_tokens if usage else 0,
-        "total_tokens": usage.total_tokens if usage else 0,
-        "cached_tokens": usage.cached_tokens if usage else 0,
-        "reasoning_tokens": usage.reasoning_tokens if usage else 0,
-        "cost_micros": cost_micros(target, usage) if inbound.endpoint is not Endpoint.MODELS else None,
-        "ttfb_ms": (meter.first_byte_at - inbound.started) * 1000 if meter.first_byte_at else None,
+        "misuse_score": misuse.score if misuse else None,
+        "misuse_label": misuse.label if misuse else None,
+        "action": str(verdict.action) if verdict else None,
+        "flags": sorted(meter.flags) if meter.flags else [],
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "total_tokens": prompt_tokens + completion_tokens,
+        "cached_tokens": cached_tokens,
+        "reasoning_tokens": reasoning_tokens,
+        "cost_micros": cost_micros(target, meter.usage),
+        "ttfb_ms": (first_byte_at - began) * 1000 if first_byte_at else None,
         "total_ms": total_s * 1000,
         "overhead_ms": (total_s - meter.upstream_s) * 1000,
         "attempts": meter.attempts,

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.logsink.base import COLUMNS
-from gateway.metrics import GAUGES, GONE_AFTER_S, HISTOGRAMS, MAX_CODES, MAX_MODELS, Metrics, MetricsFiles
+from gateway.metrics import GAUGES, GONE_AFTER_S, HISTOGRAMS, MAX_CODES, MAX_MODELS, MAX_TALLIES, Metrics, MetricsFiles
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -78,6 +78,23 @@ def test_labels_are_bounded(files: MetricsFiles, metrics: Metrics) -> None:
     assert value(found, "requests_total", endpoint="chat/completions", model="other", status="200") == 50
     assert len([key for key in found if key[0] == "guardflow_requests_total"]) == MAX_MODELS + 1
     assert value(found, "refusals_total", code="other") == MAX_MODELS + 50 - MAX_CODES
+
+
+def test_what_waits_to_be_counted_is_bounded_and_complete(files: MetricsFiles, metrics: Metrics) -> None:
+    for i in range(MAX_TALLIES + 50):
+        metrics.observe(row(error_code=f"c{i}"))
+        assert len(metrics._tallies) <= MAX_TALLIES
+    assert value(samples(files), "requests_total", endpoint="chat/completions", model="m", status="200") == (
+        MAX_TALLIES + 50
+    )
+    assert sum(metrics.counters["refusals"].values()) == MAX_TALLIES + 50
+
+
+def test_looking_twice_counts_once(files: MetricsFiles, metrics: Metrics) -> None:
+    metrics.observe(row())
+    assert samples(files) == samples(files)
+    metrics.observe(row())
+    assert value(samples(files), "tokens_total", model="m", kind="prompt") == 20
 
 
 def test_histograms_are_cumulative_and_whole(files: MetricsFiles, metrics: Metrics) -> None:

@@ -20,7 +20,7 @@ VERDICT = Verdict(Judgement(Intent("coding", 0.87654), Misuse(0.123456, "benign"
 def row_of(ex: Exchange, committed: bool = False) -> dict[str, Any]:
     row = make_row(ex, committed, ex.inbound.started + 2.0)
     assert tuple(row) == COLUMNS
-    assert orjson.loads(orjson.dumps(row)) == row
+    assert orjson.loads(orjson.dumps(row)) == {**row, "at": ex.inbound.at.isoformat()}
     return row
 
 
