@@ -41,6 +41,7 @@ class StreamRelay:
         self._unsent: list[bytes] = []
         self._last_event = b""
         self._finished = False
+        self._begun = False
         self._error: Refusal | None = None
         self._patience = asyncio.timeout(None)
 
@@ -64,7 +65,7 @@ class StreamRelay:
         if not self._finished:
             raise UpstreamError("The model's provider broke off its answer.")
         self._meter.complete = True
-        if self._unsent or not self._down.committed:
+        if self._unsent or not self._begun:
             await self._drained()
         done = _DONE if self._call.endpoint in _ENDS_WITH_DONE else b""
         self._down.hold(self._last_event or done)
@@ -76,7 +77,7 @@ class StreamRelay:
         if self._meter.first_byte_at is None:
             self._meter.first_byte_at = time.perf_counter()
         if self._splitter.whole(piece) and not self._provider.matters(piece):
-            return self._pass_on([piece])
+            return self._pass_on(piece)
         congested = self._take(self._splitter.feed(piece))
         if self._last_event:
             self._patience.reschedule(asyncio.get_running_loop().time() + LINGER_S)
@@ -95,7 +96,7 @@ class StreamRelay:
                 forwarded.append(event)
             if self._last_event or self._error is not None:
                 break
-        congested = self._pass_on(forwarded)
+        congested = bool(forwarded) and self._pass_on(b"".join(forwarded))
         if self._error is not None:
             raise self._error
         return congested
@@ -114,25 +115,7 @@ class StreamRelay:
             return False
         return judged.forward and judged.error is None
 
-    def _pass_on(self, events: list[bytes]) -> bool:
-        if not events:
-            return False
-        data = events[0] if len(events) == 1 else b"".join(events)
-        self._note(data)
-        if self._down.committed:
-            return self._down.send(data)
-        self._unsent.append(data)
-        return True
-
-    async def _drained(self) -> None:
-        if not self._down.committed:
-            await self._down.begin(self._headers)
-        if self._unsent:
-            unsent, self._unsent = b"".join(self._unsent), []
-            self._down.send(unsent)
-        await self._down.drained()
-
-    def _note(self, data: bytes) -> None:
+    def _pass_on(self, data: bytes) -> bool:
         meter = self._meter
         meter.relayed.append(data)
         meter.relayed_bytes += len(data)
@@ -140,3 +123,16 @@ class StreamRelay:
             meter.counted_tokens += count_reply(b"".join(meter.relayed))
             meter.relayed.clear()
             meter.relayed_bytes = 0
+        if self._begun:
+            return self._down.send(data)
+        self._unsent.append(data)
+        return True
+
+    async def _drained(self) -> None:
+        if not self._begun:
+            await self._down.begin(self._headers)
+            self._begun = True
+        if self._unsent:
+            unsent, self._unsent = b"".join(self._unsent), []
+            self._down.send(unsent)
+        await self._down.drained()

@@ -1,5 +1,6 @@
 """Any server that speaks OpenAI's dialect: OpenAI, vLLM, llama.cpp, LM Studio, Ollama, Gemini's compatible paths."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,9 +16,9 @@ from gateway.wire.sse import every_event_ends
 ENDPOINTS = frozenset(
     (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS)
 )
-# Every chunk names these, nearly always as null: plain searches for bytes cost a fifth of a regular expression's.
-_NULLABLE = tuple((name, name + b":null", name + b": null") for name in (b'"finish_reason"', b'"usage"'))
-_TELLING = (b"[DONE]", b'"error"', b"response.completed", b"response.failed", b"response.incomplete")
+# Every chunk names usage and finish_reason, nearly always as null. All begin with one quote, written once: the search
+# then leaps from quote to quote.
+_MATTERS = re.compile(rb'"(?:error"|(?:usage|finish_reason)"(?!: ?null)|response\.(?:completed|failed|incomplete)")')
 _LAST_RESPONSES_EVENTS = ("response.completed", "response.incomplete")
 
 
@@ -37,10 +38,7 @@ class OpenAIProvider:
         return _usage(reply)
 
     def matters(self, event: bytes) -> bool:
-        for name, null, spaced in _NULLABLE:
-            if name in event and event.count(name) != event.count(null) + event.count(spaced):
-                return True
-        return any(telling in event for telling in _TELLING) or not every_event_ends(event, b"}")
+        return _MATTERS.search(event) is not None or not every_event_ends(event, b"}")  # [DONE] ends in no brace
 
     def event(self, call: ModelCall, data: bytes) -> StreamEvent:
         if data.strip() == b"[DONE]":

@@ -115,6 +115,8 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             broken = True
         if self._pieces:
+            self._bodiless = 0
+            self._deadline = self._loop.time() + self._patience
             self._deliver()
         elif not self._complete:
             # Endless heads, interim replies, trailers and chunk extensions: held to this, give or take one read.
@@ -164,8 +166,6 @@ class Connection(asyncio.Protocol):
         pieces = self._pieces
         piece = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
-        self._bodiless = 0
-        self._deadline = self._loop.time() + self._patience
         if self._reply is not None:
             self._reply.take(piece)
 

@@ -48,12 +48,16 @@ class EventSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """The events that `data` completes. Raises EventTooLarge, after which the splitter is of no more use."""
         limit = self._max_bytes
-        if not self._buffer and data.find(b"\n\n") == len(data) - 2 >= 0 and b"\r" not in data and len(data) <= limit:
-            return [data]
-        events = self._split(data)
-        if len(self._buffer) > limit or any(len(event) > limit for event in events):
+        events = self._split(data) if self._buffer or b"\r" in data else self._split_plain(data)
+        if len(self._buffer) > limit or (events and max(map(len, events)) > limit):
             raise EventTooLarge(f"an event of more than {limit} bytes")
         return events
+
+    def _split_plain(self, data: bytes) -> list[bytes]:
+        """What nearly all bytes are: nothing is held back before them, and LF is their only line end."""
+        *events, rest = data.split(b"\n\n")
+        self._buffer += rest
+        return [event + b"\n\n" for event in events]
 
     def _split(self, data: bytes) -> list[bytes]:
         buffer = self._buffer
