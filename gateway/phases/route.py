@@ -4,7 +4,7 @@ import random
 
 from gateway.catalog import Catalog, Route
 from gateway.errors import InvalidRequest, ModelNotAllowed, ModelNotFound
-from gateway.exchange import ModelCall, Principal, Target
+from gateway.exchange import Endpoint, ModelCall, Principal, Target
 from gateway.services import Connection
 
 
@@ -23,15 +23,20 @@ def candidates(
 ) -> list[Target]:
     """The targets to try, best first: the route's own by weight, then each fallback's. Raises InvalidRequest when no
     one behind the name speaks this endpoint."""
-    found = [t for t in route.in_order(rng) if _speaks(t, call, connections)]
+    found = _that_speak(call.endpoint, route.in_order(rng), connections)
     for name in route.fallbacks:
         fallback = catalog.find(name)
-        found += [t for t in fallback.in_order(rng) if _speaks(t, call, connections)] if fallback else []
+        if fallback is not None:
+            found += _that_speak(call.endpoint, fallback.in_order(rng), connections)
     if not found:
         raise InvalidRequest(f"The model {call.model!r} can't be reached by /v1/{call.endpoint}.", param="model")
     return found
 
 
-def _speaks(target: Target, call: ModelCall, connections: dict[str, Connection]) -> bool:
-    connection = connections.get(target.provider)
-    return connection is not None and call.endpoint in connection.provider.endpoints
+def _that_speak(endpoint: Endpoint, targets: list[Target], connections: dict[str, Connection]) -> list[Target]:
+    speaking = []
+    for target in targets:
+        connection = connections.get(target.provider)
+        if connection is not None and endpoint in connection.provider.endpoints:
+            speaking.append(target)
+    return speaking

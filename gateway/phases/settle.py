@@ -19,21 +19,20 @@ _UNSEEN_TOKENS = 1_000_000
 
 def needs_count(call: ModelCall, meter: Meter) -> bool:
     """Is there something to pay for, and no usage to go by? A usage that can't be true is dropped here."""
-    if meter.usage is not None:
-        _distrust(call, meter, meter.usage)
+    if meter.usage is not None and not _is_plausible(call, meter, meter.usage):
+        meter.usage = None
+        meter.flags.add("usage_implausible")
     return meter.answered and (meter.usage is None or not meter.complete)
 
 
-def _distrust(call: ModelCall, meter: Meter, usage: Usage) -> None:
+def _is_plausible(call: ModelCall, meter: Meter, usage: Usage) -> bool:
     """A token is at least a byte of something: more tokens than that are an upstream's error, or its lie."""
-    output_bytes = meter.relayed_bytes + 8 * meter.counted_tokens
-    if (
-        usage.prompt_tokens > 2 * call.body_bytes + _UNSEEN_TOKENS
-        or usage.completion_tokens - usage.reasoning_tokens > output_bytes + _SLACK_TOKENS
-        or usage.reasoning_tokens > _UNSEEN_TOKENS
-    ):
-        meter.usage = None
-        meter.flags.add("usage_implausible")
+    prompt, completion, _, reasoning = usage
+    return (
+        prompt <= 2 * call.body_bytes + _UNSEEN_TOKENS
+        and completion - reasoning <= meter.relayed_bytes + 8 * meter.counted_tokens + _SLACK_TOKENS
+        and reasoning <= _UNSEEN_TOKENS
+    )
 
 
 async def count_missing(call: ModelCall, meter: Meter) -> None:
@@ -50,7 +49,10 @@ async def count_missing(call: ModelCall, meter: Meter) -> None:
 def settle(ask: Ask, meter: Meter, quotas: QuotaStore) -> None:
     """Charge what was used, and give back the rest of what `ask` reserved."""
     usage = meter.usage
-    quotas.settle(ask, usage.total_tokens if usage else 0, cost_micros(meter.target, usage) or 0)
+    if usage is None:
+        quotas.settle(ask, 0, 0)
+    else:
+        quotas.settle(ask, usage.prompt_tokens + usage.completion_tokens, cost_micros(meter.target, usage) or 0)
 
 
 def cost_micros(target: Target | None, usage: Usage | None) -> int | None:
