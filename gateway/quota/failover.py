@@ -32,7 +32,7 @@ from gateway.quota.redis import RedisQuotaStore
 logger = logging.getLogger("guardflow.quota")
 
 MOST_SEEN = 4096
-"""Of so many users, the latest, a worker remembers what Redis said last."""
+"""Of at least so many users, the latest, a worker remembers what Redis said last; of twice as many at most."""
 
 
 @lru_cache(maxsize=4096)
@@ -107,6 +107,7 @@ class FailoverQuotaStore:
         self._clock = clock
         self._lent: dict[str, tuple[Ask, int]] = {}
         self._seen: dict[int, _Seen] = {}
+        self._seen_before: dict[int, _Seen] = {}
         self._local = MemoryQuotaStore(_SharedLedger(ledger, workers), clock)
         self._degraded = False
         primary.pipe.on_up.append(self._hand_back)
@@ -137,15 +138,15 @@ class FailoverQuotaStore:
             return await self._reserve_locally(ask)
         if self._degraded and self._primary.available:
             self._recover()
-        user_id = ask.scopes[0].user_id
-        self._seen.pop(user_id, None)  # the latest stands last
-        self._seen[user_id] = (self._clock(), ask.scopes, grant)
-        if len(self._seen) > MOST_SEEN:
-            del self._seen[next(iter(self._seen))]
+        seen, scopes = self._seen, ask.scopes
+        seen[scopes[0].user_id] = (self._clock(), scopes, grant)
+        if len(seen) >= MOST_SEEN:
+            self._seen_before, self._seen = seen, {}
         return grant
 
     def settle(self, ask: Ask, tokens: int, cost_micros: int) -> None:
-        self._lent.pop(ask.id, None)
+        if self._lent:
+            self._lent.pop(ask.id, None)
         if ask.id in self._local.granted:
             self._local.settle(self._shared(ask), tokens, cost_micros)
         self._primary.settle(ask, tokens, cost_micros)
@@ -193,14 +194,14 @@ class FailoverQuotaStore:
 
     def _take_over(self) -> None:
         """Start from what Redis last said of each user, and from what it granted to this worker and is still open."""
-        for at, scopes, grant in self._seen.values():
+        for at, scopes, grant in {**self._seen_before, **self._seen}.values():
             for scope in scopes:
                 calls = _used(scope.limits.rpm, grant.limit_requests, grant.remaining_requests)
                 tokens = _used(scope.limits.tpm, grant.limit_tokens, grant.remaining_tokens)
                 if (calls or tokens) and at > self._clock() - WINDOW_S:
                     shares = -(-calls // self._workers), -(-tokens // self._workers)
                     self._local.preload(scope, *shares, at)
-        self._seen.clear()
+        self._seen, self._seen_before = {}, {}
         for held in self._primary.open_holds():
             self._local.adopt(self._shared(held.ask), held.tokens)
 

@@ -68,7 +68,9 @@ class _Link(asyncio.Protocol):
         self._waiting.append((now, waiter, script, command))
         if self._timer is None:
             self._timer = self.loop.call_at(now + self.timeout_s, self._look_at_the_clock)
-        self._gather(command)
+        if not self._out:
+            self.loop.call_soon(self._flush)
+        self._out.append(command)
 
     def hurry(self, timeout_s: float) -> None:
         """Another deadline for the replies to come; nothing may be waiting."""
@@ -76,11 +78,6 @@ class _Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-    def _gather(self, command: bytes) -> None:
-        if not self._out:
-            self.loop.call_soon(self._flush)
-        self._out.append(command)
 
     def _flush(self) -> None:
         commands, self._out = self._out, []

@@ -11,7 +11,7 @@ import pytest_asyncio
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
 from gateway.quota.base import Ask, LedgerUnavailable, Scope, Spent
-from gateway.quota.failover import FailoverQuotaStore, share_of
+from gateway.quota.failover import MOST_SEEN, FailoverQuotaStore, share_of
 from gateway.quota.redis import RedisQuotaStore
 from gateway.wire.redis import RedisPipe
 from tests.contracts.quota_worlds import NOWHERE, Books, ask, scope
@@ -95,6 +95,18 @@ async def test_an_outage_is_no_fresh_allowance(worker: Worker, valkey: OwnValkey
     valkey.kill()
     assert await worker.count(user, 40) == 5  # a quarter of the 20 left
     assert await worker.count(scope(2, rpm=40), 40) == 10  # nothing is known of this one
+
+
+@pytest.mark.slow
+async def test_what_was_seen_of_a_user_outlasts_a_crowd_of_others(worker: Worker, valkey: OwnValkey) -> None:
+    user = scope(rpm=40)
+    assert await worker.count(user, 20) == 20
+    for first in range(2, MOST_SEEN + 2, 128):
+        crowd = (scope(number, rpm=40) for number in range(first, first + 128))
+        await asyncio.gather(*(worker.take(ask(other)) for other in crowd))
+    valkey.kill()
+    assert await worker.count(user, 20) == 5
+    assert await worker.count(scope(MOST_SEEN, rpm=40), 20) == 9
 
 
 async def test_calls_that_redis_granted_count_as_open_when_it_is_away(worker: Worker, valkey: OwnValkey) -> None:
