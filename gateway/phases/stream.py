@@ -48,10 +48,10 @@ class StreamRelay:
     async def run(self, reply: UpstreamReply, idle_timeout_s: float, ends_at: float = inf) -> None:
         """Pass the whole stream on, and give up at `ends_at`, whoever it is that is slow. Raises UpstreamError when it
         is cut, broken or says that it failed."""
+        until = ends_at if ends_at < inf else None
+        self._patience = asyncio.timeout_at(until)
         try:
             async with self._patience:
-                if ends_at < inf:
-                    self._patience.reschedule(ends_at)
                 await reply.pump(self._feed, self._drained, idle_timeout_s)
         except EventTooLarge as error:
             raise UpstreamError("The model's provider sent an event that is too large.") from error
@@ -66,9 +66,16 @@ class StreamRelay:
             raise UpstreamError("The model's provider broke off its answer.")
         self._meter.complete = True
         if self._unsent or not self._begun:
-            await self._drained()
+            await self._send_rest(until)
         done = _DONE if self._call.endpoint in _ENDS_WITH_DONE else b""
         self._down.hold(self._last_event or done)
+
+    async def _send_rest(self, until: float | None) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._drained()
+        except TimeoutError as error:
+            raise OutOfTime("the client did not take the stream before the end of the call") from error
 
     def _feed(self, piece: bytes) -> bool:
         """Called for each piece as it comes in; True asks for a pause until `_drained` returns."""
@@ -90,11 +97,11 @@ class StreamRelay:
 
     def _take(self, events: list[bytes]) -> bool:
         """Pass on what is the client's, up to the event that ends the stream or fails it."""
-        forwarded = []
+        forwarded, matters = [], self._provider.matters
         for event in events:
-            if self._is_for_the_client(event):
+            if not matters(event) or self._is_for_the_client(event):
                 forwarded.append(event)
-            if self._last_event or self._error is not None:
+            elif self._last_event or self._error is not None:
                 break
         congested = bool(forwarded) and self._pass_on(b"".join(forwarded))
         if self._error is not None:
@@ -102,8 +109,9 @@ class StreamRelay:
         return congested
 
     def _is_for_the_client(self, event: bytes) -> bool:
-        data = data_of(event) if self._provider.matters(event) else b""
-        if not data:  # plain content, or a comment
+        """Judge an event that may matter; note what it says."""
+        data = data_of(event)
+        if not data:  # a comment
             return True
         judged = self._provider.event(self._call, data)
         if judged.usage is not None:

@@ -20,9 +20,9 @@ def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
         total += made
     cached = _count(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"), "cached_tokens")
     reasoned = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    return Usage(
-        total - made, made, cached or _count(usage, "cache_read_input_tokens"), _count(reasoned, "reasoning_tokens")
-    )
+    if not cached and "cache_read_input_tokens" in usage:
+        cached = _count(usage, "cache_read_input_tokens")
+    return Usage(total - made, made, cached, _count(reasoned, "reasoning_tokens"))
 
 
 def merge(old: Usage | None, new: Usage) -> Usage:

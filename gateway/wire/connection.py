@@ -171,11 +171,12 @@ class Connection(asyncio.Protocol):
 
     def _finish(self, reply: Reply, *, reusable: bool) -> None:
         self._reply, self._ends_at = None, inf
-        if self._paused and self.usable:
+        usable = self.usable
+        if self._paused and usable:
             self._paused = False
             self._transport.resume_reading()
         # A reply that came before its request was sent whole leaves the rest of the request on the connection.
-        if reusable and self.usable and not self._transport.get_write_buffer_size():
+        if reusable and usable and not self._transport.get_write_buffer_size():
             self._on_idle(self)
         else:
             self._transport.abort()

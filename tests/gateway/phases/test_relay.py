@@ -344,12 +344,13 @@ async def test_a_wait_beyond_the_end_of_the_call_is_the_clients_at_once() -> Non
     assert calls.slept == []
 
 
-async def test_a_client_that_is_too_slow_is_cut_off_when_the_time_is_over() -> None:
+@pytest.mark.parametrize("reply", [stream("a"), ScriptedReply(STOP.rstrip())], ids=["in the middle", "at the end"])
+async def test_a_client_that_is_too_slow_is_cut_off_when_the_time_is_over(reply: ScriptedReply) -> None:
     class Stuck(ListDownstream):
         async def drained(self) -> None:
             await for_ever()
 
-    calls = Calls(ScriptedUpstream(stream("a")), timeout_s=0.02)
+    calls = Calls(ScriptedUpstream(reply), timeout_s=0.02)
     assert isinstance(await calls.refused(make_call(stream=True), Stuck(congested=True)), UpstreamTimeout)
 
 
