@@ -26,7 +26,8 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     target = route.targets[0][0]
     cost = prompt * (target.input_price or 0) + output * (target.output_price or 0)
     tokens = prompt + output
-    return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens=tokens if most else prompt, cost_micros=round(cost))
+    min_tokens = tokens if most else prompt
+    return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, round(cost))
 
 
 async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
