@@ -39,6 +39,14 @@ class InvalidRequest(Refusal):
     status, type, code, fault = 400, "invalid_request_error", "invalid_request_error", Fault.CLIENT
 
 
+class BadRequestHead(InvalidRequest):
+    """What came is no HTTP request, or its head is too large (431)."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
 class InvalidApiKey(Refusal):
     status, type, code, fault = 401, "authentication_error", "invalid_api_key", Fault.CLIENT
 

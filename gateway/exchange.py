@@ -45,8 +45,8 @@ class Endpoint(StrEnum):
 
 class Inbound(NamedTuple):
     """A request as it came in. `headers` are looked up by lower-case name; `read_body` raises the refusals of a body
-    that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`.
-    """
+    that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`;
+    `query` what follows the path's question mark."""
 
     id: str
     endpoint: Endpoint
@@ -56,6 +56,7 @@ class Inbound(NamedTuple):
     started: float
     at: datetime
     model_id: str | None = None
+    query: str = ""
 
     @property
     def request_id(self) -> str:

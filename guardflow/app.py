@@ -1,6 +1,7 @@
 """The composition root: the only file that names concrete classes, mounts the planes and says in which order a
 worker's parts start and stop."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +43,7 @@ from gateway.wire.http import HttpEdge
 from gateway.wire.redis import RedisPipe
 from guardflow.configuration import configured
 from guardflow.discovery import discover
-from guardflow.ops import add_health, add_metrics, json_errors, sign
+from guardflow.ops import add_health, add_metrics, end_connection, json_errors, sign
 from guardflow.routing import Connections, make_routing
 from guardflow.settings import Settings, process_environ
 
@@ -143,16 +144,15 @@ class Gateway:
         }
         self.metrics_files.save()
 
-    def attach(self, server: web.Server) -> None:
-        """Put the data plane in front of the application that `server` was made for."""
-        self.edge = HttpEdge(self._serve, server.request_handler, lambda: self.config.defaults.max_body_bytes)
-        server.request_handler = self.edge.handle
+    def make_edge(self, elsewhere: Callable[[], asyncio.Protocol]) -> HttpEdge:
+        """The data plane's listener. `elsewhere` makes the protocols for whatever is not for the data plane."""
+        self.edge = HttpEdge(self._serve, elsewhere, lambda: self.config.defaults.max_body_bytes)
+        return self.edge
 
     def main_app(self) -> web.Application:
-        """Everything but the data plane, which `edge` takes before routing; the admin app too, unless it has a port
-        of its own."""
+        """Everything on the main port but the data plane; the admin app too, unless it has a port of its own."""
         app = web.Application(middlewares=[json_errors])
-        app.on_response_prepare.append(sign)
+        app.on_response_prepare.extend((sign, end_connection))
         deps = self._admin_deps()
         add_health(app, self.health)
         if self.settings.metrics_port is None:

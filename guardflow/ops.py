@@ -1,6 +1,7 @@
 """What operators' tools ask for: alive, ready, metrics. And the answer to a path that nothing stands behind."""
 
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST
@@ -9,8 +10,8 @@ from gateway.errors import MethodNotAllowed, NoSuchRoute, Refusal, render
 from gateway.exchange import Dialect
 from gateway.headers import SERVER
 from gateway.health import Health
+from gateway.ids import new_id
 from gateway.metrics import MetricsFiles
-from gateway.wire.http import new_id
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -38,6 +39,14 @@ def add_metrics(app: web.Application, metrics: MetricsFiles, update: Callable[[]
 async def sign(_: web.Request, response: web.StreamResponse) -> None:
     """An `on_response_prepare` signal: nobody needs to know what we are made of."""
     response.headers["server"] = SERVER
+
+
+async def end_connection(_: web.Request, response: web.StreamResponse) -> None:
+    """An `on_response_prepare` signal: the next request may be for the data plane, which answers on connections of its
+    own. An upgrade keeps its connection."""
+    if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+        response.force_close()
+        response.headers["connection"] = "close"
 
 
 @web.middleware

@@ -69,25 +69,25 @@ async def _run(settings: Settings) -> None:
 
 async def _listen(gateway: Gateway, settings: Settings) -> list[web.AppRunner]:
     """The main port, and those of the admin app and the metrics where they have their own."""
-    main = web.AppRunner(gateway.main_app(), handler_cancellation=True, access_log=None, keepalive_timeout=75.0)
+    main = web.AppRunner(gateway.main_app(), handler_cancellation=True, access_log=None)
     await main.setup()
     assert main.server is not None
-    gateway.attach(main.server)
-    runners = [(main, settings.api_port)]
-    if settings.admin_port is not None:
-        runners.append((web.AppRunner(gateway.admin_app(), access_log=None), settings.admin_port))
-    if settings.metrics_port is not None:
-        runners.append((web.AppRunner(gateway.metrics_app(), access_log=None), settings.metrics_port))
-    for runner, port in runners:
-        if runner is not main:
+    await gateway.make_edge(main.server).listen(settings.api_host, settings.api_port, BACKLOG)
+    runners = [main]
+    for app, port in ((gateway.admin_app, settings.admin_port), (gateway.metrics_app, settings.metrics_port)):
+        if port is not None:
+            runner = web.AppRunner(app(), access_log=None)
             await runner.setup()
-        await web.TCPSite(runner, settings.api_host, port, backlog=BACKLOG, reuse_port=True).start()
-    return [runner for runner, _ in runners]
+            await web.TCPSite(runner, settings.api_host, port, backlog=BACKLOG, reuse_port=True).start()
+            runners.append(runner)
+    return runners
 
 
 async def _drain(gateway: Gateway, settings: Settings, runners: list[web.AppRunner]) -> None:
     gateway.health.phase = Phase.DRAINING
+    gateway.edge.last_calls()
     await asyncio.sleep(LAST_CALLS_S)
+    gateway.edge.stop_listening()
     for runner in runners:
         for site in list(runner.sites):
             await site.stop()
@@ -96,6 +96,7 @@ async def _drain(gateway: Gateway, settings: Settings, runners: list[web.AppRunn
         await asyncio.sleep(_POLL_S)
     if gateway.in_flight:
         logger.warning("%d calls are cut off: the grace time is over", gateway.in_flight)
+    await gateway.edge.close()
     for runner in runners:
         await runner.cleanup()
     await drain(timeout_s=5.0)

@@ -145,9 +145,6 @@ def test_a_malformed_key_opens_nothing(
     value = token.decode("latin-1") if isinstance(token, bytes) else token
     method, body = ("GET", None) if path == "/v1/models" else ("POST", {"model": "echo/echo", "messages": HELLO})
     reply = call(shared.base_url, method, path, json=body, headers={"authorization": f"Bearer {value}"})
-    if len(token) > 8_190:  # longer than a header may be: HTTP's own refusal
-        assert reply.status == 400
-        return
     refused(reply, path, 401, "invalid_api_key")
     row = ledger.row(reply.headers["x-request-id"])
     assert (row["status"], row["error_code"], row["user_id"]) == (401, "invalid_api_key", None)

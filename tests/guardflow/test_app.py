@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import unused_port
 from pydantic import SecretStr
 
 from gateway.config import ConfigError
@@ -18,7 +18,7 @@ from guardflow.app import Gateway
 from guardflow.bootstrap import Administrator, ensure_people
 from guardflow.settings import Settings, load
 
-Client = TestClient[web.Request, web.Application]
+Client = ClientSession
 
 PASSWORD, KEY, SESSIONS = "a-password-canary", "sk-key-canary", "sessions-canary-" + "x" * 32
 ECHO = {"providers": {"echo": {"type": "echo"}}}
@@ -60,12 +60,17 @@ async def gateway(settings: Settings) -> AsyncIterator[Gateway]:
 @contextlib.asynccontextmanager
 async def serving(gateway: Gateway) -> AsyncIterator[Client]:
     """The gateway as a worker serves it: the data plane in front of the rest."""
-    server = TestServer(gateway.main_app())
-    async with TestClient(server) as running:
-        assert server.runner is not None
-        assert server.runner.server is not None
-        gateway.attach(server.runner.server)
-        yield running
+    runner = web.AppRunner(gateway.main_app(), handler_cancellation=True)
+    await runner.setup()
+    assert runner.server is not None
+    port = unused_port()
+    await gateway.make_edge(runner.server).listen("127.0.0.1", port, 16)
+    try:
+        async with ClientSession(f"http://127.0.0.1:{port}") as running:
+            yield running
+    finally:
+        await gateway.edge.close()
+        await runner.cleanup()
 
 
 @pytest.fixture

@@ -17,7 +17,9 @@ LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
-BOTH_LOOPS = {"test_connection", "test_http", "test_redis", "test_reply", "test_upstream"}
+BOTH_LOOPS = {
+    "test_client", "test_connection", "test_http", "test_redis", "test_reply", "test_response", "test_upstream"
+}  # fmt: skip
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, LoopFactory] | None:
