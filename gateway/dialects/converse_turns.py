@@ -78,6 +78,7 @@ class _Blocks:
     def __init__(self, think: bool) -> None:
         self._think = think
         self._names: set[str] = set()
+        self._counts: dict[str, int] = {}
 
     def of(self, part: Part, where: str, role: str) -> Iterator[Json]:
         match part:
@@ -117,11 +118,12 @@ class _Blocks:
     def _name(self, name: str) -> str:
         """Converse refuses other letters in a document's name, and a name that comes twice."""
         clean = _NOT_IN_A_NAME.sub(" ", name[:_NAME_MAX]).strip() or "document"
-        unique, count = clean, 1
+        unique, count = clean, self._counts.get(clean, 1)
         while unique in self._names:
             count += 1
             unique = f"{clean} {count}"
         self._names.add(unique)
+        self._counts[clean] = count  # a thousand documents of one name are not compared with each other
         return unique
 
 

@@ -84,6 +84,18 @@ def test_no_two_documents_have_one_name() -> None:
     ]
 
 
+def test_many_documents_of_one_name_take_no_longer_than_others() -> None:
+    [turn] = turns(user(*[PDF] * 20_000))
+    names = {block["document"]["name"] for block in turn["content"]}
+    assert len(names) == 20_000
+    assert "Q3 report final pdf 20000" in names
+
+
+def test_a_number_that_a_client_has_given_already_is_left_out() -> None:
+    [turn] = turns(user(*[PDF._replace(name=name) for name in ("a", "a 2", "a", "a")]))
+    assert [block["document"]["name"] for block in turn["content"]] == ["a", "a 2", "a 3", "a 4"]
+
+
 def test_sound_and_what_lies_at_aws_are_taken() -> None:
     [turn] = turns(
         user(Media(MediaKind.AUDIO, "audio/mpeg", "eA=="), Media(MediaKind.IMAGE, "image/gif", url="s3://bucket/x.gif"))
