@@ -1,3 +1,10 @@
-from typing import Any
-
-def sums(kind: Any, codes: Any, bounds: Any, table: Any, columns: int, out: Any) -> None: ...
+def score(
+    table: bytes | memoryview,
+    letters: bytes,
+    constants: bytes,
+    ranked: int,
+    shared: int,
+    temperature: float,
+    texts: list[list[str]],
+    /,
+) -> tuple[float, bytes, int, float, bytes]: ...

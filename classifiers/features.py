@@ -65,6 +65,8 @@ def _code_tables() -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
 
 
 _KIND, _CODE = _code_tables()
+LETTERS = (_KIND.astype(np.uint32) << np.uint32(16) | _CODE).tobytes()
+"""Kind and code of each code point of the basic plane in one number, for the compiled loop."""
 _ASCII_KIND, _ASCII_CODE = _KIND[:256].tobytes(), _CODE[:256].astype(np.uint8).tobytes()
 
 

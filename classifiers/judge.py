@@ -6,20 +6,18 @@ Assistant turns are the model's words. At most `MAX_SEGMENTS` pieces are read, t
 newest: a conversation grows, but each of its turns was once the newest.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
-
-import numpy as np
 
 from classifiers import intent, misuse
 from classifiers.base import Author, Judgement, Turn
 from classifiers.features import MAX_SEGMENTS, segments
 from classifiers.intent import IntentModel
-from classifiers.linear import Floats, Stack
+from classifiers.kernel import Pair
 from classifiers.misuse import MisuseModel
 
 _MAX_TURNS = 256
-_UNTRUSTED = (Author.USER, Author.TOOL)
+_USER, _TOOL = Author.USER, Author.TOOL
 
 
 class LinearClassifier:
@@ -28,42 +26,38 @@ class LinearClassifier:
     def __init__(self, intent_model: IntentModel, misuse_model: MisuseModel) -> None:
         self.intent = intent_model
         self.misuse = misuse_model
-        self._stack = Stack((misuse_model.model, intent_model.model))
+        self._score = Pair(misuse_model.model, intent_model.model, intent_model.temperature).score
 
     def judge(self, turns: Sequence[Turn]) -> Judgement:
-        latest, texts = _untrusted(turns)
+        has_user, texts = _untrusted(turns)
         if not texts:
             return Judgement(intent.NO_TEXT, misuse.NO_TEXT)
-        sums = self._sums(texts).tolist()
-        of_misuse, of_intent = self._stack.slices
-        return Judgement(
-            self.intent.judge(sums[0][of_intent]) if latest else intent.NO_TEXT,
-            self.misuse.judge([row[of_misuse] for row in sums]),
-        )
-
-    def _sums(self, texts: list[list[str]]) -> Floats:
-        """One row for each whole text, then one for each piece of those in several pieces."""
-        pieces = self._stack.sums([piece for text in texts for piece in text])
-        if len(pieces) == len(texts):
-            return pieces
-        starts = np.cumsum([0] + [len(text) for text in texts[:-1]])
-        return np.concatenate((np.add.reduceat(pieces, starts, axis=0), pieces))
+        margin, margins, likeliest, share, shares = self._score(texts)
+        wanted = self.intent.judge(likeliest, share, shares) if has_user else intent.NO_TEXT
+        return Judgement(wanted, self.misuse.judge(margin, margins))
 
 
 def _untrusted(turns: Sequence[Turn]) -> tuple[bool, list[list[str]]]:
     """Whether there is a user turn, and the pieces of the texts to judge, that turn's first."""
-    recent = [t for t in islice(reversed(turns), _MAX_TURNS) if t.author in _UNTRUSTED and t.text]
-    latest = next((i for i, turn in enumerate(recent) if turn.author is Author.USER), None)
-    if latest:
-        recent.insert(0, recent.pop(latest))
-    return latest is not None, list(_within_budget(recent))
+    texts: list[str] = []
+    has_user = False
+    for author, text in islice(reversed(turns), _MAX_TURNS):
+        if not text:
+            continue
+        if author == _USER:
+            texts.insert(len(texts) if has_user else 0, text)
+            has_user = True
+        elif author == _TOOL:
+            texts.append(text)
+    return has_user, _within_budget(texts)
 
 
-def _within_budget(turns: Sequence[Turn]) -> Iterator[list[str]]:
-    left = MAX_SEGMENTS
-    for turn in turns:
-        pieces = segments(turn.text)[:left]
-        yield pieces
+def _within_budget(texts: list[str]) -> list[list[str]]:
+    left, read = MAX_SEGMENTS, []
+    for text in texts:
+        pieces = segments(text)[:left]
+        read.append(pieces)
         left -= len(pieces)
         if not left:
-            return
+            break
+    return read

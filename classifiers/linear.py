@@ -8,13 +8,10 @@ nor mass: they dilute nothing. Sums add up: a text's sum is the sum of its segme
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-
-from classifiers.kernel import sums
 
 Floats = NDArray[np.float32]
 NO_MASS = 1e-6
@@ -48,16 +45,9 @@ class LinearModel:
         return math.sqrt(max(sums[-1], NO_MASS))
 
 
-class Stack:
-    """Several models side by side in one table: one gather serves all."""
-
-    def __init__(self, models: Sequence[LinearModel]) -> None:
-        self._table = np.ascontiguousarray(np.hstack([model.table for model in models]))
-        self._scale = np.concatenate([model.scale for model in models])
-        edges = np.cumsum([0] + [len(model.scale) for model in models]).tolist()
-        self.slices = [slice(a, b) for a, b in pairwise(edges)]
-
-    def sums(self, segments: list[str]) -> Floats:
-        """One row of sums a segment, over the columns of all models."""
-        scaled: Floats = sums(self._table, segments) * self._scale
-        return scaled
+def softmax(margins: Sequence[float]) -> list[float]:
+    """Shares that sum to 1; in Python, since a dozen numbers are fewer than NumPy's overhead."""
+    top = max(margins)
+    powers = [math.exp(margin - top) for margin in margins]
+    total = sum(powers)
+    return [power / total for power in powers]

@@ -5,15 +5,13 @@ categories share out the kind `harmful`.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from classifiers.base import Misuse
-from classifiers.intent import softmax
+from classifiers.kernel import unpacked
 from classifiers.labels import BENIGN, CATEGORIES, HARMFUL, KINDS
 from classifiers.lazy import LazyShares
-from classifiers.linear import LinearModel
+from classifiers.linear import LinearModel, softmax
 
 COLUMNS = ("misuse", *KINDS, *CATEGORIES)
 NO_TEXT = Misuse(0.0, BENIGN, dict.fromkeys((*KINDS, *CATEGORIES), 0.0))
@@ -32,22 +30,19 @@ class MisuseModel:
     flag: float
     block: float
 
-    def judge(self, sums: Sequence[Sequence[float]]) -> Misuse:
-        """`sums`: one row for each text and piece of a text; the worst one speaks for all."""
-        worst = max(sums, key=self._margin) if len(sums) > 1 else sums[0]
-        score = logistic(self.slope * self._margin(worst) + self.offset)
-        categories = LazyShares(partial(self._categories, worst, score))
+    def judge(self, margin: float, margins: bytes) -> Misuse:
+        """`margins`: of the worst text or piece, packed; `margin` is the first of them."""
+        score = logistic(self.slope * margin + self.offset)
+        categories = LazyShares(_shared_out, margins, score)
         label = max(KINDS, key=categories.__getitem__) if score >= self.flag else BENIGN
         return Misuse(score, label, categories)
 
-    def _margin(self, sums: Sequence[float]) -> float:
-        return sums[0] / self.model.root(sums) + self.model.bias[0]
 
-    def _categories(self, sums: Sequence[float], score: float) -> dict[str, float]:
-        margins = self.model.margins(sums)
-        kinds = {k: score * share for k, share in zip(KINDS, softmax(margins[_KINDS]), strict=True)}
-        about = softmax(margins[_CATEGORIES])
-        return kinds | {c: kinds[HARMFUL] * share for c, share in zip(CATEGORIES, about, strict=True)}
+def _shared_out(packed: bytes, score: float) -> dict[str, float]:
+    margins = unpacked(packed)
+    kinds = {k: score * share for k, share in zip(KINDS, softmax(margins[_KINDS]), strict=True)}
+    about = softmax(margins[_CATEGORIES])
+    return kinds | {c: kinds[HARMFUL] * share for c, share in zip(CATEGORIES, about, strict=True)}
 
 
 def logistic(x: float) -> float:

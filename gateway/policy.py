@@ -66,4 +66,5 @@ def _deviation(intent: Intent, task: Task | None) -> float | None:
     """How much of the probability lies outside what the task is for."""
     if task is None or not task.allowed_intents:
         return None
-    return max(0.0, 1.0 - sum(intent.probabilities.get(label, 0.0) for label in task.allowed_intents))
+    probability = intent.probabilities.get
+    return max(0.0, 1.0 - sum([probability(label, 0.0) for label in task.allowed_intents]))

@@ -1,8 +1,11 @@
-"""A score, shared out to kinds and harms; the worst text speaks for all."""
+"""A score, shared out to kinds and harms."""
+
+from struct import pack
 
 import numpy as np
 import pytest
 
+from classifiers.base import Misuse
 from classifiers.labels import CATEGORIES, HARMFUL, KINDS
 from classifiers.linear import LinearModel
 from classifiers.misuse import COLUMNS, MisuseModel, logistic
@@ -14,22 +17,22 @@ LINEAR = LinearModel(
 MODEL = MisuseModel(LINEAR, slope=1.0, offset=0.0, flag=0.8, block=0.95)
 
 
-def sums(**margins: float) -> list[float]:
-    return [*(margins.get(column, 0.0) for column in COLUMNS), 1.0]
+def judge(**margins: float) -> Misuse:
+    return MODEL.judge(margins["misuse"], pack(f"{len(COLUMNS)}d", *(margins.get(column, 0.0) for column in COLUMNS)))
 
 
-def test_the_worst_text_decides_score_and_kind() -> None:
-    misuse = MODEL.judge([sums(misuse=-3), sums(misuse=3, jailbreak=5), sums(misuse=1, injection=9)])
+def test_from_the_flag_on_the_likeliest_kind_is_named() -> None:
+    misuse = judge(misuse=3, jailbreak=5, harmful=4)
     assert misuse.score == pytest.approx(logistic(3))
     assert misuse.label == "jailbreak"
 
 
 def test_below_the_flag_a_text_is_benign_whatever_it_resembles() -> None:
-    assert MODEL.judge([sums(misuse=1, harmful=9)]).label == "benign"
+    assert judge(misuse=1, harmful=9).label == "benign"
 
 
 def test_kinds_share_the_score_and_harms_share_the_harmful_kind() -> None:
-    misuse = MODEL.judge([sums(misuse=2, harmful=1, fraud=4)])
+    misuse = judge(misuse=2, harmful=1, fraud=4)
     assert sum(misuse.categories[kind] for kind in KINDS) == pytest.approx(misuse.score)
     assert sum(misuse.categories[name] for name in CATEGORIES) == pytest.approx(misuse.categories[HARMFUL])
     assert max(CATEGORIES, key=misuse.categories.__getitem__) == "fraud"
