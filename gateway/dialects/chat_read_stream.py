@@ -41,6 +41,7 @@ from gateway.exchange import Usage
 
 _CHOICES_MAX = 128
 _CALLS_MAX = 1024
+_PLAIN = frozenset(("content", "role"))
 
 
 class _Choice:
@@ -91,6 +92,8 @@ class Reader:
             yield Failed(read_failure(chunk.value("error")))
             return
         if not self._begun:
+            if not chunk.value("choices") and not chunk.value("id"):
+                return  # Azure judges the prompt in a chunk that knows nothing of the answer
             self._begun = True
             yield Begin(chunk.text("id") or "", chunk.text("model") or "", chunk.integer("created") or 0)
         for choice in chunk.children("choices"):
@@ -122,6 +125,10 @@ class Reader:
             yield Stop(reason, sequence, index)
 
     def _delta(self, delta: Fields, choice: Fields, index: int, state: _Choice) -> Iterator[Delta]:
+        if (text := _mere_text(delta, choice)) is not None:
+            if text:
+                yield TextDelta(text, index)
+            return
         for thought in read_thoughts(delta):
             yield ReasoningDelta(*thought, choice=index)
         logprobs = read_choice_logprobs(choice) if choice.has("logprobs") else None
@@ -161,6 +168,14 @@ class Reader:
         call_id = call.text("id") or ""
         state.calls[place] = number, call_id
         return ToolBegin(number, call_id or f"call_{index}_{number}", name, index, read_call_signature(call))
+
+
+def _mere_text(delta: Fields, choice: Fields) -> str | None:
+    """The text of a delta that says nothing else, as nearly every one does: no field need be looked for."""
+    text = delta.value("content")
+    if not isinstance(text, str) or choice.value("logprobs"):
+        return None
+    return None if any(delta.node[name] for name in delta.node.keys() - _PLAIN) else text
 
 
 def reader() -> Reader:

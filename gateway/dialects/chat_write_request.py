@@ -35,7 +35,7 @@ def write_request(request: ChatRequest, model: str) -> Json:
         "stop": list(request.stop) or None,
         "n": request.choices if request.choices > 1 else None,
         "logprobs": request.logprobs or None,
-        "top_logprobs": request.top_logprobs,
+        "top_logprobs": request.top_logprobs if request.logprobs else None,
         "response_format": _output(request.output) if request.output is not None else None,
         "reasoning_effort": effort(request.thinking) if request.thinking is not None else None,
         "user": request.user,

@@ -19,11 +19,11 @@ Complaint = Callable[[str, str], Exception]
 
 
 def asked(body: object) -> "Fields":
-    return Fields(body, "", _invalid)
+    return Fields(body, _invalid)
 
 
 def answered(body: object) -> "Fields":
-    return Fields(body, "", _broken)
+    return Fields(body, _broken)
 
 
 def _invalid(path: str, message: str) -> Exception:
@@ -37,19 +37,31 @@ def _broken(path: str, message: str) -> Exception:
 
 class Fields:
     """One JSON object and where it stands. The plain getters give None for what is left out; those that begin with
-    `need_` insist."""
+    `need_` insist. The path is put together only when something is wrong: streams are read here as well."""
 
-    __slots__ = ("_complaint", "node", "path")
+    __slots__ = ("_complaint", "_index", "_name", "_within", "node")
 
-    def __init__(self, node: object, path: str, complaint: Complaint) -> None:
-        if not isinstance(node, dict):
-            raise complaint(path, "must be an object.")
-        self.node: Json = node
-        self.path = path
+    def __init__(
+        self, node: object, complaint: Complaint, within: "Fields | None" = None, name: str = "", index: int = -1
+    ) -> None:
         self._complaint = complaint
+        self._within = within
+        self._name = name
+        self._index = index
+        if not isinstance(node, dict):
+            raise complaint(self.path, "must be an object.")
+        self.node: Json = node
+
+    @property
+    def path(self) -> str:
+        if self._within is None:
+            return self._name
+        place = self._within.at(self._name)
+        return place if self._index < 0 else f"{place}[{self._index}]"
 
     def at(self, name: str) -> str:
-        return f"{self.path}.{name}" if self.path else name
+        path = self.path
+        return f"{path}.{name}" if path else name
 
     def wrong(self, name: str, message: str) -> Exception:
         """What to raise for the field `name`, or for the object itself where that is empty."""
@@ -134,7 +146,7 @@ class Fields:
 
     def child(self, name: str) -> "Fields | None":
         value = self.node.get(name)
-        return None if value is None else Fields(value, self.at(name), self._complaint)
+        return None if value is None else Fields(value, self._complaint, self, name)
 
     def need_child(self, name: str) -> "Fields":
         value = self.child(name)
@@ -142,9 +154,7 @@ class Fields:
 
     def children(self, name: str) -> list["Fields"]:
         """The objects of an array; none where it is left out."""
-        return [
-            Fields(item, f"{self.at(name)}[{i}]", self._complaint) for i, item in enumerate(self.listing(name) or ())
-        ]
+        return [Fields(item, self._complaint, self, name, i) for i, item in enumerate(self.listing(name) or ())]
 
     def texts(self, name: str) -> list[str]:
         """The strings of an array; none where it is left out."""
@@ -161,7 +171,7 @@ class Fields:
             if (known := rename(name)) in named:
                 self.refuse(known, "is given twice.")
             named[known] = value
-        return Fields(named, self.path, self._complaint)
+        return Fields(named, self._complaint, name=self.path)
 
     def only(self, known: Collection[str]) -> None:
         """Refuse the first field that says something and isn't `known`: nothing is lost in silence."""

@@ -26,7 +26,6 @@ ITEM_IGNORED: Mapping[str, str] = {
     "input[].async": "whether OpenAI waited for a result that is here by now",
     "input[].caller": "who called the tool, of OpenAI's own tools",
     "input[].id": "OpenAI's name for the item",
-    "input[].internal_chat_message_metadata_passthrough": "a client's own note",
     "input[].phase": "whether an earlier answer was the last of its turn",
     "input[].status": "whether an earlier item was complete",
     "input[].content[].annotations": "citations of an earlier answer; the text stands without them",

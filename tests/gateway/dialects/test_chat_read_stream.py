@@ -143,6 +143,11 @@ def test_a_stream_that_is_cut_has_no_end() -> None:
     assert not any(isinstance(delta, Stop | End) for delta in read(chunk({"content": "a"})))
 
 
+def test_a_chunk_that_knows_nothing_of_the_answer_does_not_begin_it() -> None:
+    verdict = {"id": "", "model": "", "created": 0, "choices": [], "prompt_filter_results": [{"prompt_index": 0}]}
+    assert read(verdict, chunk({"content": "a"})) == [BEGIN, TextDelta("a")]
+
+
 def test_a_stream_that_never_began_is_broken() -> None:
     with pytest.raises(BrokenReply):
         read(DONE)

@@ -17,6 +17,7 @@ from gateway.dialects.neutral import (
     Media,
     MediaKind,
     Message,
+    Part,
     Reasoning,
     Role,
     StopReason,
@@ -61,8 +62,8 @@ def test_what_was_read_is_written_again() -> None:
 
 
 def test_the_sdk_takes_what_we_write() -> None:
-    drawn = [Media(MediaKind.IMAGE, "image/png", PIXEL), Media(MediaKind.AUDIO, "audio/wav", "UklGRg==")]
-    signed = [Reasoning("t", "s"), ToolUse("c", "f", "", "gemini:sig")]
+    drawn: list[Part] = [Media(MediaKind.IMAGE, "image/png", PIXEL), Media(MediaKind.AUDIO, "audio/wav", "UklGRg==")]
+    signed: list[Part] = [Reasoning("t", "s"), ToolUse("c", "f", "", "gemini:sig")]
     whole = chat.read_reply(CHAT_REPLY)
     reply = ChatReply("id", "", [*whole.choices, Choice([*drawn, *signed], StopReason.LENGTH)], None)
     made = ChatCompletion.model_validate(chat.write_reply(reply, REQUEST))

@@ -11,6 +11,7 @@ from gateway.dialects.neutral import (
     Media,
     MediaKind,
     Message,
+    Part,
     Reasoning,
     Role,
     Text,
@@ -66,7 +67,7 @@ def test_thoughts_go_back_only_since_the_user_spoke_and_never_to_openai() -> Non
 
 def test_anothers_signature_does_not_go_out() -> None:
     call = CALL._replace(signature="gemini:s")
-    thoughts = [Reasoning("t", signature="anthropic:x"), Reasoning("", redacted="anthropic:y"), call]
+    thoughts: list[Part] = [Reasoning("t", signature="anthropic:x"), Reasoning("", redacted="anthropic:y"), call]
     (written,) = write_messages([Message(Role.ASSISTANT, thoughts)], own=False)
     assert "reasoning_details" not in written
     assert written["tool_calls"][0]["extra_content"] == {"google": {"thought_signature": "s"}}

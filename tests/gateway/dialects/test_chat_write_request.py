@@ -83,5 +83,10 @@ def test_a_schema_without_a_name_gets_one_for_the_dialect_insists() -> None:
     assert written(output=Output())["response_format"] == {"type": "json_object"}
 
 
+def test_the_likeliest_tokens_are_asked_for_only_with_the_tokens() -> None:
+    assert written(top_logprobs=0) == written()
+    assert written(logprobs=True, top_logprobs=3)["top_logprobs"] == 3
+
+
 def test_what_is_dropped_by_name_is_not_written() -> None:
     assert written(top_k=4, metadata={"a": "b"}, thinking=Thinking(summary="auto")) == written()

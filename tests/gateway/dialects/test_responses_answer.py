@@ -48,7 +48,7 @@ def test_calls_may_grow_side_by_side() -> None:
 
 
 def test_what_the_model_did_not_finish_is_incomplete() -> None:
-    deltas = [ReasoningDelta("t"), TextDelta("a")]
+    deltas: list[Delta] = [ReasoningDelta("t"), TextDelta("a")]
     assert output(*deltas, cut=True) == [("reasoning", "completed"), ("message", "incomplete")]
     assert output(*deltas) == [("reasoning", "completed"), ("message", "completed")]
 
