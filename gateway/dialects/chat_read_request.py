@@ -48,12 +48,11 @@ _MODES = {"auto": ToolMode.AUTO, "none": ToolMode.NONE, "required": ToolMode.REQ
 def read_request(body: Json) -> ChatRequest:
     fields = asked(body)
     _refuse_the_rest(fields)
-    max_tokens = fields.integer("max_completion_tokens", 1)
     return ChatRequest(
         model=fields.need_text("model"),
         messages=read_messages(fields),
         stream=bool(fields.flag("stream")),
-        max_tokens=max_tokens if max_tokens is not None else fields.integer("max_tokens", 1),
+        max_tokens=fields.integer("max_completion_tokens", 1) or fields.integer("max_tokens", 1),
         temperature=fields.number("temperature", 0, 2),
         top_p=fields.number("top_p", 0, 1),
         top_k=fields.integer("top_k"),

@@ -110,6 +110,25 @@ def test_calls_without_numbers_are_told_apart_by_their_names() -> None:
     ]  # fmt: skip
 
 
+def test_calls_without_numbers_and_ids_are_told_apart_all_the_same() -> None:
+    deltas = read(chunk(call(name="f", arguments="{}")), chunk(call(name="g", arguments="{}")))
+    assert deltas[1:] == [
+        ToolBegin(0, "call_0_0", "f"), ToolDelta(0, "{}"), ToolBegin(1, "call_0_1", "g"), ToolDelta(1, "{}"),
+    ]  # fmt: skip
+
+
+def test_usage_that_comes_before_any_choice_waits() -> None:
+    early = {"id": "x", "choices": [], "usage": COUNTS}
+    assert read(early, chunk({"content": "a"}, "stop")) == [
+        Begin("x", ""), TextDelta("a"), Stop(StopReason.END), UsageDelta(Usage(4, 2)),
+    ]  # fmt: skip
+
+
+def test_a_call_signed_by_gemini_keeps_its_signature() -> None:
+    signed = call(0, id="a", name="f", extra_content={"google": {"thought_signature": "s"}})
+    assert read(chunk(signed))[1:] == [ToolBegin(0, "a", "f", signature="gemini:s")]
+
+
 def test_calls_that_are_all_number_0_are_told_apart_by_their_ids() -> None:
     deltas = read(chunk(call(0, id="a", name="f", arguments="{}")), chunk(call(0, id="b", name="f", arguments="{}")))
     assert deltas[1:] == [ToolBegin(0, "a", "f"), ToolDelta(0, "{}"), ToolBegin(1, "b", "f"), ToolDelta(1, "{}")]

@@ -41,6 +41,7 @@ def test_a_message_grows_part_by_part() -> None:
     assert events[3]["text"] == "Hello"
     assert [token["token"] for token in events[3]["logprobs"]] == ["lo"]
     assert "logprobs" not in events[6]
+    assert events[7]["refusal"] == "no"
     assert [part["type"] for part in item.item["content"]] == ["output_text", "refusal"]
 
 

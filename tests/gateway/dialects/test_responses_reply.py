@@ -76,6 +76,13 @@ def test_what_is_written_reads_the_same(parts: list[Part]) -> None:
     assert responses.read_reply(written(*parts)).choices[0].parts == parts
 
 
+def test_probabilities_stand_at_the_first_text_and_are_not_told_twice() -> None:
+    choice = Choice([Text("a"), ToolUse("c", "f", "{}"), Text("b")], StopReason.END, logprobs=[TokenLogprob("a", -1.0)])
+    made = responses.write_reply(ChatReply("id", "m", [choice], None), REQUEST)
+    told = [part["logprobs"] for item in made["output"] for part in item.get("content", [])]
+    assert [len(tokens) for tokens in told] == [1, 0]
+
+
 def test_a_request_with_everything_comes_back_in_a_response_that_the_sdk_takes() -> None:
     request = responses.read_request(RESPONSES_REQUEST)
     made = Response.model_validate(responses.write_reply(responses.read_reply(RESPONSES_REPLY), request))
