@@ -4,8 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
+from gateway.dialects.arguments import as_json
 from gateway.dialects.chat_read_messages import read_call_signature
 from gateway.dialects.chat_thoughts import read_thoughts, write_thoughts
 from gateway.dialects.chat_write_messages import write_call
@@ -120,9 +119,11 @@ def _read_call(call: Fields, place: int) -> ToolUse:
 def read_arguments(function: Fields) -> str:
     """JSON text; some servers forget to make it text."""
     arguments = function.value("arguments")
-    if isinstance(arguments, dict):
-        return orjson.dumps(arguments).decode()
-    return function.text("arguments") or ""
+    if not isinstance(arguments, dict):
+        return function.text("arguments") or ""
+    if (text := as_json(arguments)) is None:
+        function.refuse("arguments", "is nested too deeply.")
+    return text
 
 
 def read_stop(choice: Fields, *, called: bool, declined: bool) -> tuple[StopReason, str | None]:

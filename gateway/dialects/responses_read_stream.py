@@ -29,7 +29,7 @@ from gateway.dialects.neutral import (
 )
 from gateway.dialects.openai_failure import read_failure
 from gateway.dialects.openai_logprobs import read_logprobs
-from gateway.dialects.responses_reply import read_stop, read_usage
+from gateway.dialects.responses_reply import read_created, read_stop, read_usage
 from gateway.dialects.signature import Origin, signed_by
 
 _ITEMS_MAX = 4096
@@ -73,9 +73,7 @@ class Reader:
         response = event.child("response")
         if response is None:
             return Begin("", "")
-        return Begin(
-            response.text("id") or "", response.text("model") or "", int(response.number("created_at", 0) or 0)
-        )
+        return Begin(response.text("id") or "", response.text("model") or "", read_created(response))
 
     def _end(self, response: Fields) -> Iterator[Delta]:
         self._over = True

@@ -36,6 +36,7 @@ from gateway.exchange import Json, Usage
 from gateway.providers import usage as counts
 
 _INCOMPLETE = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.CONTENT_FILTER}
+_LATEST = 2**53
 _DONE = ("completed", "incomplete")
 
 
@@ -54,8 +55,13 @@ def read_reply(reply: Json) -> ChatReply:
         model=fields.text("model") or "",
         choices=[Choice(parts, stop, None, logprobs or None)],
         usage=read_usage(fields.value("usage")),
-        created=int(fields.number("created_at") or 0),
+        created=read_created(fields),
     )
+
+
+def read_created(response: Fields) -> int:
+    """Whole seconds; a time that JSON can't say again is none."""
+    return int(response.number("created_at", 0, _LATEST) or 0)
 
 
 def read_usage(said: Any) -> Usage | None:

@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from openai.types.chat import ChatCompletion
@@ -106,6 +107,14 @@ def test_a_call_is_the_reason_even_where_the_server_says_stop() -> None:
     assert choice == Choice([ToolUse("call_0", "f", '{"a":1}')], StopReason.TOOL_USE)
 
 
+def test_arguments_that_are_nested_too_deeply_to_be_written_are_broken() -> None:
+    deep: Any = {}
+    for _ in range(300):
+        deep = {"x": deep}
+    with pytest.raises(BrokenReply):
+        read({"content": None, "tool_calls": [{"id": "c", "function": {"name": "f", "arguments": deep}}]})
+
+
 def test_vllm_names_the_stop_sequence_and_so_do_we() -> None:
     choice = read({"content": "x"}, stop_reason="END")
     assert (choice.stop, choice.stop_sequence) == (StopReason.STOP_SEQUENCE, "END")
@@ -150,8 +159,8 @@ def survives(document: Any) -> None:
         reply = chat.read_reply(document)
     except BrokenReply:
         return
-    chat.write_reply(reply, REQUEST)
-    responses.write_reply(reply, REQUEST)
+    orjson.dumps(chat.write_reply(reply, REQUEST))
+    orjson.dumps(responses.write_reply(reply, REQUEST))
 
 
 def test_every_damage_to_a_good_reply_breaks_it_at_worst() -> None:

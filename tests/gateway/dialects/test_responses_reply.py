@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from openai.types.responses import Response
@@ -150,13 +151,19 @@ def test_what_openais_own_tools_made_is_no_part_of_the_answer() -> None:
     assert responses.read_reply({**RESPONSES_REPLY, "output": output}) == responses.read_reply(RESPONSES_REPLY)
 
 
+def test_a_time_that_json_cannot_say_again_is_broken() -> None:
+    with pytest.raises(BrokenReply):
+        responses.read_reply({**RESPONSES_REPLY, "created_at": 1e300})
+    assert responses.read_reply({**RESPONSES_REPLY, "created_at": 1.5}).created == 1
+
+
 def survives(document: Any) -> None:
     try:
         read = responses.read_reply(document)
     except BrokenReply:
         return
-    responses.write_reply(read, REQUEST)
-    chat.write_reply(read, REQUEST)
+    orjson.dumps(responses.write_reply(read, REQUEST))
+    orjson.dumps(chat.write_reply(read, REQUEST))
 
 
 def test_every_damage_to_a_good_reply_breaks_it_at_worst() -> None:
