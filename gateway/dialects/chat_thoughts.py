@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.dialects.fields import Fields
 from gateway.dialects.neutral import Reasoning
+from gateway.dialects.signature import Origin, bare, signed_by
 from gateway.exchange import Json
 
 _TEXT_FIELDS = ("reasoning_content", "reasoning")
@@ -27,7 +28,8 @@ def read_thoughts(message: Fields) -> list[Reasoning]:
 
 def _detail(detail: Fields) -> Reasoning:
     text = detail.text("text") or detail.text("summary") or ""
-    return Reasoning(text, signature=detail.text("signature"), redacted=detail.text("data"))
+    signature, redacted = (signed_by(Origin.COMPATIBLE, detail.text(name)) for name in ("signature", "data"))
+    return Reasoning(text, signature, redacted)
 
 
 def write_thoughts(thoughts: Sequence[Reasoning]) -> Json:
@@ -43,6 +45,7 @@ def write_thoughts(thoughts: Sequence[Reasoning]) -> Json:
 def _details(thoughts: Iterable[Reasoning]) -> Iterable[Json]:
     for thought in thoughts:
         if thought.redacted is not None:
-            yield {"type": "reasoning.encrypted", "data": thought.redacted}
+            yield {"type": "reasoning.encrypted", "data": bare(Origin.COMPATIBLE, thought.redacted)}
         else:
-            yield {"type": "reasoning.text", "text": thought.text, "signature": thought.signature}
+            signature = bare(Origin.COMPATIBLE, thought.signature)
+            yield {"type": "reasoning.text", "text": thought.text, "signature": signature}

@@ -16,7 +16,7 @@ from gateway.dialects.neutral import (
     ToolUse,
 )
 from gateway.dialects.openai_media import audio_format, data_url, image_url
-from gateway.dialects.signature import Origin, origin_of
+from gateway.dialects.signature import Origin
 from gateway.dialects.signature import own as own_signature
 from gateway.errors import InvalidRequest
 from gateway.exchange import Json
@@ -105,9 +105,8 @@ def _assistant(message: Message, *, own: bool, thoughts: bool) -> Json:
 
 
 def _unsigned_by_others(thought: Reasoning) -> Reasoning:
-    """What came from a server of this dialect bears no origin; whatever bears one is for another provider."""
     signature, redacted = (
-        None if opaque is None or origin_of(opaque) is not None else opaque
+        opaque if own_signature(Origin.COMPATIBLE, opaque) is not None else None
         for opaque in (thought.signature, thought.redacted)
     )
     return thought._replace(signature=signature, redacted=redacted)

@@ -9,7 +9,10 @@ from enum import StrEnum
 
 
 class Origin(StrEnum):
+    """COMPATIBLE: any server of OpenAI's chat completions that signs thoughts, as OpenAI itself doesn't."""
+
     ANTHROPIC = "anthropic"
+    COMPATIBLE = "compatible"
     BEDROCK = "bedrock"
     GEMINI = "gemini"
     OPENAI = "openai"

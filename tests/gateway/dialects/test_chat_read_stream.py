@@ -185,7 +185,7 @@ def test_refusals_images_and_opaque_thoughts_come_through() -> None:
     signed = {"reasoning_details": [{"type": "reasoning.text", "text": "", "signature": "s"}]}
     deltas = read(chunk(signed), chunk(image), chunk({"refusal": "no"}), chunk(finish="stop"), DONE)
     assert deltas[1:] == [
-        ReasoningDelta(signature="s"),
+        ReasoningDelta(signature="compatible:s"),
         MediaDelta(Media(MediaKind.IMAGE, "image/png", PIXEL)),
         DeclineDelta("no"),
         Stop(StopReason.REFUSAL),

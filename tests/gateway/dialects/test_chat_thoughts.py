@@ -20,9 +20,9 @@ SECRET = {"type": "reasoning.encrypted", "data": "d"}
         ({"reasoning_content": "I think"}, [Reasoning("I think")]),
         ({"reasoning": "I think"}, [Reasoning("I think")]),
         ({"reasoning": "I think", "reasoning_content": "I think"}, [Reasoning("I think")]),
-        ({"reasoning_details": [SIGNED]}, [Reasoning("I think", "s")]),
-        ({"reasoning": "I think", "reasoning_details": [SIGNED]}, [Reasoning("I think", "s")]),
-        ({"reasoning": "x", "reasoning_details": [SECRET]}, [Reasoning("x"), Reasoning("", redacted="d")]),
+        ({"reasoning_details": [SIGNED]}, [Reasoning("I think", "compatible:s")]),
+        ({"reasoning": "I think", "reasoning_details": [SIGNED]}, [Reasoning("I think", "compatible:s")]),
+        ({"reasoning": "x", "reasoning_details": [SECRET]}, [Reasoning("x"), Reasoning("", redacted="compatible:d")]),
         ({"reasoning_details": [{"type": "reasoning.summary", "summary": "short"}]}, [Reasoning("short")]),
         ({"reasoning_details": [{"type": "reasoning.text"}]}, []),
     ],
@@ -33,12 +33,22 @@ def test_thoughts_are_read_once_wherever_they_stand(message: Any, thoughts: list
 
 @pytest.mark.parametrize(
     "thoughts",
-    [[], [Reasoning("a")], [Reasoning("a", "s")], [Reasoning("a", "s"), Reasoning("", redacted="d")]],
+    [
+        [],
+        [Reasoning("a")],
+        [Reasoning("a", "anthropic:s")],
+        [Reasoning("a", "anthropic:s"), Reasoning("", redacted="compatible:d")],
+    ],
 )
 def test_what_is_written_reads_the_same(thoughts: list[Reasoning]) -> None:
     assert read_thoughts(answered(write_thoughts(thoughts))) == thoughts
 
 
+def test_signatures_of_the_dialects_own_servers_stand_bare_and_others_say_whose_they_are() -> None:
+    written = write_thoughts([Reasoning("a", "compatible:s"), Reasoning("b", "anthropic:s")])
+    assert [detail["signature"] for detail in written["reasoning_details"]] == ["s", "anthropic:s"]
+
+
 def test_only_what_is_opaque_needs_the_third_field() -> None:
     assert write_thoughts([Reasoning("a"), Reasoning("b")]) == {"reasoning_content": "ab"}
-    assert set(write_thoughts([Reasoning("a", "s")])) == {"reasoning_content", "reasoning_details"}
+    assert set(write_thoughts([Reasoning("a", "anthropic:s")])) == {"reasoning_content", "reasoning_details"}

@@ -56,7 +56,7 @@ def test_several_texts_are_one_where_a_server_may_know_no_parts() -> None:
 
 def test_thoughts_go_back_only_since_the_user_spoke_and_never_to_openai() -> None:
     old = Message(Role.ASSISTANT, [Reasoning("old"), Text("a")])
-    new = Message(Role.ASSISTANT, [Reasoning("new", signature="opaque"), CALL])
+    new = Message(Role.ASSISTANT, [Reasoning("new", signature="compatible:opaque"), CALL])
     messages = [old, Message(Role.USER, [Text("b")]), new]
     first, _, last = write_messages(messages, own=False)
     assert first == {"role": "assistant", "content": "a"}

@@ -36,7 +36,7 @@ REQUEST = ChatRequest(model="asked", messages=[Message(Role.USER, [Text("hello")
 DELTAS: list[Delta] = [
     Begin("id-1", "m", 1_790_000_000),
     ReasoningDelta("hm"),
-    ReasoningDelta(signature="sig"),
+    ReasoningDelta(signature="compatible:sig"),
     TextDelta("Hel"),
     TextDelta("lo", logprobs=[TokenLogprob("lo", -0.5, [("la", -1.5)])]),
     TextDelta("Bye", 1),
