@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import orjson
 
+from gateway.dialects.gemini_error import write_error
 from gateway.exchange import Dialect
 
 
@@ -39,12 +40,14 @@ class InvalidRequest(Refusal):
     status, type, code, fault = 400, "invalid_request_error", "invalid_request_error", Fault.CLIENT
 
 
-class BadRequestHead(InvalidRequest):
-    """What came is no HTTP request, or its head is too large (431)."""
+class RequestHeadTooLarge(InvalidRequest):
+    status = 431
 
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+
+class ThreadUnsupported(InvalidRequest):
+    """The conversation is not kept here: Anthropic's SDK, told so by this code, sends all of it with each call."""
+
+    code = "thread_unsupported_request"
 
 
 class InvalidApiKey(Refusal):
@@ -171,7 +174,10 @@ def render(refusal: Refusal, dialect: Dialect, request_id: str) -> bytes:
     """The JSON body of `refusal` in `dialect`."""
     if dialect is Dialect.ANTHROPIC:
         kind = _ANTHROPIC_TYPES.get(refusal.status, "api_error" if refusal.status >= 500 else "invalid_request_error")
-        error = {"type": kind, "message": refusal.message, "code": refusal.code}
+        details = {"error_code": refusal.code}  # where Anthropic's SDK looks for it
+        error = {"type": kind, "message": refusal.message, "code": refusal.code, "details": details}
         return orjson.dumps({"type": "error", "error": error, "request_id": request_id})
+    if dialect is Dialect.GEMINI:
+        return orjson.dumps(write_error(refusal))
     body = {"message": refusal.message, "type": refusal.type, "param": refusal.param, "code": refusal.code}
     return orjson.dumps({"error": body})

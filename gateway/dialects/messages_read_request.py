@@ -6,12 +6,15 @@ from collections.abc import Iterator, Mapping
 from gateway.dialects.fields import Fields, asked
 from gateway.dialects.messages_blocks import HINTS, read_messages, read_system
 from gateway.dialects.neutral import ChatRequest, Output, Thinking, Tool, ToolChoice, ToolMode
+from gateway.errors import InvalidRequest, ThreadUnsupported
 from gateway.exchange import Json
 
 IGNORED: Mapping[str, str] = {
     **HINTS,
     "context_management": "trims old turns to save room; the whole conversation is sent instead",
     "diagnostics": "asks about Anthropic's cache",
+    "fallbacks": "which model answers in another's place is the gateway's routing",
+    "fallback_credit_token": "which model answers in another's place is the gateway's routing",
     "inference_geo": "where Anthropic computes; where a call goes is the gateway's routing",
     "service_tier": "Anthropic's own price list",
     "speed": "Anthropic's own price list",
@@ -21,8 +24,11 @@ IGNORED: Mapping[str, str] = {
     "tools[].input_examples": "a hint beside the schema",
 }
 REFUSED: Mapping[str, str] = {
+    "billing_policy": "who pays is settled here",
+    "compaction": "only Anthropic can read what it has compacted",
     "container": "code can't run at another provider",
     "mcp_servers": "servers that Anthropic would call can't be called by another provider",
+    "thread": "the conversation is not kept there; send all of it",
     "user_profile_id": "it names what Anthropic keeps",
     "workspace_id": "it names what Anthropic keeps",
 }
@@ -41,9 +47,7 @@ _SUMMARIES = {"summarized": "auto", "omitted": "none"}
 
 def read_request(given: Json) -> ChatRequest:
     body = asked(given)
-    for name, why in REFUSED.items():
-        if body.has(name):
-            body.refuse(name, f"can't be carried over to this model's provider: {why}.")
+    _refuse_what_stays_at_anthropic(body)
     body.only((*_CARRIED, *IGNORED))
     choice = body.child("tool_choice")
     return ChatRequest(
@@ -62,6 +66,13 @@ def read_request(given: Json) -> ChatRequest:
         thinking=_thinking(body),
         user=_user(body),
     )
+
+
+def _refuse_what_stays_at_anthropic(body: Fields) -> None:
+    for name, why in REFUSED.items():
+        if body.has(name):
+            kind = ThreadUnsupported if name == "thread" else InvalidRequest
+            raise kind(f"'{name}' can't be carried over to this model's provider: {why}.", param=name)
 
 
 def _tools(body: Fields) -> Iterator[Tool]:

@@ -28,6 +28,7 @@ def test_every_refusal_renders_in_every_dialect(kind: type[Refusal]) -> None:
     anthropic = orjson.loads(render(refusal, Dialect.ANTHROPIC, "req_1"))
     assert set(anthropic) == {"type", "error", "request_id"}
     assert anthropic["error"]["message"] == "said"
+    assert anthropic["error"]["details"] == {"error_code": refusal.code}
     assert 400 <= refusal.status < 600
     assert isinstance(refusal.fault, Fault)
 
@@ -36,6 +37,7 @@ def test_every_refusal_renders_in_every_dialect(kind: type[Refusal]) -> None:
     ("name", "status", "code"),
     [
         ("InvalidRequest", 400, "invalid_request_error"), ("InvalidApiKey", 401, "invalid_api_key"),
+        ("ThreadUnsupported", 400, "thread_unsupported_request"),
         ("UserBlocked", 403, "user_blocked"), ("ModelNotAllowed", 403, "model_not_allowed"),
         ("MisuseBlocked", 403, "misuse_blocked"), ("IntentNotAllowed", 403, "intent_not_allowed"),
         ("ModelNotFound", 404, "model_not_found"), ("RequestTooLarge", 413, "request_too_large"),
