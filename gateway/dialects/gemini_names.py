@@ -11,7 +11,7 @@ _URL_SAFE = str.maketrans("-_", "+/")
 
 def camel(given: Fields) -> Fields:
     """The object with its own names in camel case. What lies deeper may be arguments: not ours to rename."""
-    return given.renamed(_camel)
+    return given.renamed(_camel) if any("_" in name for name in given.node) else given
 
 
 def _camel(name: str) -> str:

@@ -5,7 +5,7 @@ Of thoughts only the signatures go back, on the part that follows them; empty te
 """
 
 import mimetypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from gateway.dialects.arguments import as_object
 from gateway.dialects.neutral import (
@@ -37,12 +37,13 @@ def write_system(messages: Sequence[Message]) -> list[Json]:
 
 def write_contents(messages: Sequence[Message], *, signed: bool) -> list[Json]:
     """`signed`: the model wants ids and signatures, and takes media inside a response."""
+    names = {part.id: part.name for message in messages for part in message.parts if isinstance(part, ToolUse)}
     contents: list[Json] = []
     last: Role | None = None
     for i, message in enumerate(messages):
         if message.role in _SYSTEM:
             continue
-        parts = list(_parts(message, f"messages[{i}]", signed=signed))
+        parts = list(_parts(message, f"messages[{i}]", names, signed=signed))
         if not parts:
             continue
         if message.role is last:
@@ -61,7 +62,7 @@ def all_from_the_system(messages: Sequence[Message]) -> list[Json]:
     return [{"role": "user", "parts": [{"text": said}]}]
 
 
-def _parts(message: Message, where: str, *, signed: bool) -> Iterator[Json]:
+def _parts(message: Message, where: str, names: Mapping[str, str], *, signed: bool) -> Iterator[Json]:
     carried: str | None = None  # a signature that waits for its part
     called = False
     for part in message.parts:
@@ -75,7 +76,7 @@ def _parts(message: Message, where: str, *, signed: bool) -> Iterator[Json]:
             called, carried = True, None
             yield _signed(_call(part, where, signed=signed), said)
             continue
-        for written in _plain(part, signed=signed):
+        for written in _plain(part, names, signed=signed):
             yield _signed(written, carried)
             carried = None
     if carried is not None:
@@ -94,7 +95,7 @@ def _call(part: ToolUse, where: str, *, signed: bool) -> Json:
     return {"functionCall": {**known, "name": part.name, "args": arguments}}
 
 
-def _plain(part: Part, *, signed: bool) -> Iterator[Json]:
+def _plain(part: Part, names: Mapping[str, str], *, signed: bool) -> Iterator[Json]:
     match part:
         case Text(text) | Decline(text):
             if text:
@@ -102,13 +103,14 @@ def _plain(part: Part, *, signed: bool) -> Iterator[Json]:
         case Media():
             yield write_media(part)
         case ToolResult():
-            yield from _response(part, signed=signed)
+            name = part.name or names.get(part.id, part.id)  # Gemini tells calls apart by name
+            yield from _response(part, name, signed=signed)
 
 
-def _response(part: ToolResult, *, signed: bool) -> Iterator[Json]:
+def _response(part: ToolResult, name: str, *, signed: bool) -> Iterator[Json]:
     media = [write_media(one) for one in part.parts if isinstance(one, Media)]
     response: Json = {
-        "name": part.name or part.id,
+        "name": name,
         "response": {"error" if part.is_error else "output": as_text(part.parts)},
     }
     if signed:

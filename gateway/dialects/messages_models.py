@@ -6,6 +6,7 @@ A name that says nothing (another maker's model behind this dialect) is taken fo
 import re
 
 _VERSION = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)", re.IGNORECASE)
+_FIRST_WITH_FORMATS = (4, 1)
 _LAST_WITH_BUDGETS = (4, 5)
 _LAST_WITH_SAMPLING = (4, 6)
 
@@ -18,6 +19,11 @@ def takes_budgets(model: str) -> bool:
 def takes_sampling(model: str) -> bool:
     """`temperature`, `top_p` and `top_k` are known; later models refuse them."""
     return _version(model) <= _LAST_WITH_SAMPLING
+
+
+def takes_formats(model: str) -> bool:
+    """Output by a schema is known; earlier models refuse to be asked, other makers' may not notice."""
+    return _version(model) >= _FIRST_WITH_FORMATS
 
 
 def _version(model: str) -> tuple[int, int]:

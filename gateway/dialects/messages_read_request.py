@@ -10,7 +10,8 @@ from gateway.errors import InvalidRequest, ThreadUnsupported
 from gateway.exchange import Json
 
 IGNORED: Mapping[str, str] = {
-    **HINTS,
+    "cache_control": HINTS["cache_control"],
+    **{f"messages[].content[].{name}": why for name, why in HINTS.items()},
     "context_management": "trims old turns to save room; the whole conversation is sent instead",
     "diagnostics": "asks about Anthropic's cache",
     "fallbacks": "which model answers in another's place is the gateway's routing",
@@ -18,6 +19,7 @@ IGNORED: Mapping[str, str] = {
     "inference_geo": "where Anthropic computes; where a call goes is the gateway's routing",
     "service_tier": "Anthropic's own price list",
     "speed": "Anthropic's own price list",
+    "tools[].cache_control": HINTS["cache_control"],
     "tools[].allowed_callers": "`direct` is the only caller there is; others are refused",
     "tools[].defer_loading": "all tools are sent at once",
     "tools[].eager_input_streaming": "how finely arguments are cut is up to the provider",
@@ -34,12 +36,15 @@ REFUSED: Mapping[str, str] = {
 }
 """By field: why a call that has it is refused. A field that is in none of these lists is refused as well."""
 
-_CARRIED = (
+_KNOWN = frozenset((
     "model", "messages", "system", "max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "tools",
     "tool_choice", "thinking", "output_config", "output_format", "metadata",
-)  # fmt: skip
-_TOOL = ("type", "name", "description", "input_schema", "strict")
-_TOOL_HINTS = tuple(field.removeprefix("tools[].") for field in IGNORED if field.startswith("tools[]."))
+    *(name for name in IGNORED if "[" not in name),
+))  # fmt: skip
+_TOOL = frozenset((
+    "type", "name", "description", "input_schema", "strict",
+    *(name.removeprefix("tools[].") for name in IGNORED if name.startswith("tools[].")),
+))  # fmt: skip
 _MODES = {"auto": ToolMode.AUTO, "any": ToolMode.REQUIRED, "tool": ToolMode.NAMED, "none": ToolMode.NONE}
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 _SUMMARIES = {"summarized": "auto", "omitted": "none"}
@@ -48,7 +53,7 @@ _SUMMARIES = {"summarized": "auto", "omitted": "none"}
 def read_request(given: Json) -> ChatRequest:
     body = asked(given)
     _refuse_what_stays_at_anthropic(body)
-    body.only((*_CARRIED, *IGNORED))
+    body.only(_KNOWN)
     choice = body.child("tool_choice")
     return ChatRequest(
         model=body.need_text("model"),
@@ -78,7 +83,7 @@ def _refuse_what_stays_at_anthropic(body: Fields) -> None:
 def _tools(body: Fields) -> Iterator[Tool]:
     for tool in body.children("tools"):
         tool.one_of("type", ("custom",))  # the others run at Anthropic
-        tool.only((*_TOOL, *_TOOL_HINTS, *HINTS))
+        tool.only(_TOOL)
         if tool.has("allowed_callers") and tool.texts("allowed_callers") != ["direct"]:
             tool.refuse("allowed_callers", "may hold nothing but 'direct'.")
         if not tool.has("input_schema"):

@@ -7,7 +7,9 @@ together with tools and thoughts, and a reply can be read without knowing what w
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dialects.messages_models import takes_budgets, takes_sampling
+import orjson
+
+from gateway.dialects.messages_models import takes_budgets, takes_formats, takes_sampling
 from gateway.dialects.messages_turns import all_from_the_system, may_think, write_system, write_turns
 from gateway.dialects.neutral import ChatRequest, Output, Thinking, Tool, ToolChoice, ToolMode
 from gateway.errors import InvalidRequest
@@ -32,7 +34,8 @@ DROPPED: Mapping[str, str] = {
     "tools[].strict": "Anthropic's strict tools refuse much of JSON Schema; the schema itself is sent",
     "output.name": "Anthropic's format has no name and no description",
     "output.schema": "limits on numbers and lengths are said in the description: Anthropic enforces shapes alone",
-    "output": "without a schema it becomes a sentence of the system: Anthropic has no free JSON mode",
+    "output": "without a schema, and for models before Claude 4.1, it becomes a sentence of the system: Anthropic has "
+    "no free JSON mode, and early models know no format",
     "thinking": "left out where a tool is forced, where a round of tool calls lacks its signed thoughts, and where "
     "fewer than 1,025 tokens may be made; a budget becomes an effort, or the other way round, by the model",
 }
@@ -58,7 +61,7 @@ def write_request(request: ChatRequest, model: str) -> Json:
     if not turns:
         turns, system = all_from_the_system(request.messages), []
     body: Json = {"model": model, "max_tokens": limit, "messages": turns}
-    output, sentence = _output(request.output)
+    output, sentence = _output(request.output, model)
     if system or sentence:
         body["system"] = system + sentence
     if request.stream:
@@ -150,12 +153,15 @@ def _tool_choice(choice: ToolChoice | None, parallel: bool | None) -> Json | Non
     return {"type": "auto", **serial} if serial else None
 
 
-def _output(output: Output | None) -> tuple[Json, list[Json]]:
-    """The format asked for, and the sentence that asks where there is no schema."""
+def _output(output: Output | None, model: str) -> tuple[Json, list[Json]]:
+    """The format asked for, or the sentence that asks in its place."""
     if output is None:
         return {}, []
     if output.schema is None:
         return {}, [{"type": "text", "text": _JSON_ALONE}]
+    if not takes_formats(model):
+        schema = orjson.dumps(output.schema).decode()
+        return {}, [{"type": "text", "text": f"{_JSON_ALONE} It must conform to this JSON Schema: {schema}"}]
     return {"format": {"type": "json_schema", "schema": _closed(output.schema)}}, []
 
 

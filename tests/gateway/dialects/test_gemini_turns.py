@@ -63,6 +63,11 @@ def test_early_models_take_no_ids_and_media_beside_the_response() -> None:
     assert parts(assistant(CALL)) == [{"functionCall": WRITTEN_CALL}]
 
 
+def test_a_result_without_a_name_has_its_calls() -> None:
+    _, response = write_contents([assistant(CALL), Message(Role.TOOL, (RESULT._replace(name=None),))], signed=False)
+    assert response["parts"][0]["functionResponse"]["name"] == "weather"
+
+
 def test_an_error_is_one_and_a_nameless_result_has_its_id() -> None:
     (part,) = parts(Message(Role.TOOL, (ToolResult("c", None, (Text("no"),), is_error=True),)))
     assert part == {"functionResponse": {"name": "c", "response": {"error": "no"}}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.dialects.messages_models import takes_budgets, takes_sampling
+from gateway.dialects.messages_models import takes_budgets, takes_formats, takes_sampling
 
 
 @pytest.mark.parametrize(
@@ -21,3 +21,11 @@ from gateway.dialects.messages_models import takes_budgets, takes_sampling
 )
 def test_budgets_and_sampling_by_name(model: str, budgets: bool, sampling: bool) -> None:
     assert (takes_budgets(model), takes_sampling(model)) == (budgets, sampling)
+
+
+@pytest.mark.parametrize(
+    ("model", "formats"),
+    [("claude-sonnet-4-20250514", False), ("claude-opus-4-1", True), ("claude-opus-5", True), ("glm-4.6", False)],
+)
+def test_formats_by_name(model: str, formats: bool) -> None:
+    assert takes_formats(model) is formats

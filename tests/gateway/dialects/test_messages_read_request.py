@@ -98,7 +98,7 @@ def test_the_older_name_of_the_output_format_is_known() -> None:
     )
 
 
-@pytest.mark.parametrize("name", [name for name in IGNORED if "." not in name])
+@pytest.mark.parametrize("name", [name for name in IGNORED if "[" not in name])
 def test_hints_change_nothing(name: str) -> None:
     assert read_request({**PLAIN, name: {"type": "any"}}) == read_request(PLAIN)
 

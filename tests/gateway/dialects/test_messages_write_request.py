@@ -166,6 +166,13 @@ def test_a_schema_for_the_answer_is_closed_and_its_limits_are_told() -> None:
     assert "additionalProperties" not in schema, "the client's own schema is left alone"
 
 
+@pytest.mark.parametrize("model", ["claude-3-5-sonnet-latest", "claude-sonnet-4-20250514", "glm-4.6"])
+def test_early_models_are_shown_the_schema_instead(model: str) -> None:
+    out = written(model, output=Output({"type": "object"}))
+    assert "output_config" not in out
+    assert out["system"][0]["text"].endswith('{"type":"object"}')
+
+
 def test_json_without_a_schema_is_asked_for_in_words() -> None:
     out = written(output=Output(), messages=(Message(Role.SYSTEM, (Text("Be brief."),)), HI))
     assert "output_config" not in out
