@@ -7,15 +7,16 @@ tolerated is the caller's decision (never in production), since files get commit
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.exchange import Limits
+from gateway.providers.presets import PRESETS
 
 Mode = Literal["off", "shadow", "enforce"]
-ProviderType = Literal["openai", "anthropic", "gemini", "ollama", "echo"]
+OWN_TYPES = ("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "echo")
 
 DEFAULT_BASE_URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -28,6 +29,8 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Braces mean something to YAML, where variables are not in quotes: while it reads, these stand for them.
 _MARKED = re.compile("\ue000([A-Za-z_][A-Za-z0-9_]*)\ue001")
 _NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
+_SECRETS = ("api_key", "access_key", "secret_key", "session_token")
+_NEEDED = {"azure": ("base_url",), "bedrock": ("region", "access_key", "secret_key"), "vertex": ("key_file", "region")}
 
 
 class ConfigError(ValueError):
@@ -39,9 +42,19 @@ class _Strict(BaseModel):
 
 
 class ProviderConfig(_Strict):
-    type: ProviderType
+    """`type`: one of `OWN_TYPES`, or a server of OpenAI's dialect that is known by name (`providers/presets.py`). Of
+    Bedrock, the credentials and the region; of Vertex, a service account's key file and the location; of Azure, an API
+    version where the paths of a dated one are wanted."""
+
+    type: str
     base_url: str = ""
     api_key: str = Field(default="", repr=False)
+    api_version: str | None = None
+    region: str = ""
+    access_key: str = Field(default="", repr=False)
+    secret_key: str = Field(default="", repr=False)
+    session_token: str = Field(default="", repr=False)
+    key_file: Path | None = None
     connect_timeout_s: float = Field(default=5.0, gt=0, le=120)
 
     @field_validator("base_url")
@@ -51,14 +64,33 @@ class ProviderConfig(_Strict):
             raise ValueError("must be an http(s) URL without credentials, query or fragment")
         return url.rstrip("/")
 
+    @field_validator("type")
+    @classmethod
+    def _known(cls, kind: str) -> str:
+        if kind not in OWN_TYPES and kind not in PRESETS:
+            raise ValueError(f"must be one of {', '.join((*OWN_TYPES, *PRESETS))}")
+        return kind
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        missing = [name for name in _NEEDED.get(self.type, ()) if not getattr(self, name)]
+        if missing:
+            raise ValueError(f"a provider of type {self.type} needs {', '.join(missing)}")
+        return self
+
     @property
     def url(self) -> str:
-        """Where requests go: `ollama` and `gemini` are reached by their OpenAI-compatible paths."""
-        base = self.base_url or DEFAULT_BASE_URLS[self.type]
-        if self.type == "ollama":
-            return base if base.endswith("/v1") else base + "/v1"
-        return base + "/v1beta/openai" if self.type == "gemini" else base
-
+        """Where requests go."""
+        match self.type:
+            case "ollama":
+                return (self.base_url or DEFAULT_BASE_URLS["ollama"]).removesuffix("/v1")
+            case "bedrock":
+                return self.base_url or f"https://bedrock-runtime.{self.region}.amazonaws.com"
+            case "vertex":
+                place = "" if self.region == "global" else f"{self.region}-"
+                return self.base_url or f"https://{place}aiplatform.googleapis.com"
+        preset = PRESETS.get(self.type)
+        return self.base_url or (preset.base_url if preset else DEFAULT_BASE_URLS[self.type])
 
 class TargetConfig(_Strict):
     provider: str
@@ -170,7 +202,7 @@ def parse_config(text: str, environ: Mapping[str, str], *, literal_keys: bool = 
 def _providers_from(environ: Mapping[str, str]) -> dict[str, ProviderConfig]:
     """Without a file, every provider whose key is set; with none, echo, so that a first call works offline."""
     found: dict[str, ProviderConfig] = {}
-    names: tuple[tuple[str, ProviderType, str], ...] = (
+    names: tuple[tuple[str, str, str], ...] = (
         ("openai", "openai", "OPENAI"), ("anthropic", "anthropic", "ANTHROPIC"), ("gemini", "gemini", "GOOGLE"),
     )  # fmt: skip
     for name, kind, prefix in names:
@@ -184,9 +216,10 @@ def _providers_from(environ: Mapping[str, str]) -> dict[str, ProviderConfig]:
 def _literal_keys(tree: dict[str, Any]) -> Iterator[str]:
     providers = tree.get("providers")
     for name, body in (providers if isinstance(providers, dict) else {}).items():
-        key = body.get("api_key") if isinstance(body, dict) else None
-        if key and not (isinstance(key, str) and _MARKED.fullmatch(key)):
-            yield f"providers.{name}.api_key: must come from the environment, as ${{NAME}}"
+        for secret in _SECRETS if isinstance(body, dict) else ():
+            key = body.get(secret)
+            if key and not (isinstance(key, str) and _MARKED.fullmatch(key)):
+                yield f"providers.{name}.{secret}: must come from the environment, as ${{NAME}}"
 
 
 def _substitute(node: Any, environ: Mapping[str, str], faults: list[str], where: str) -> Any:

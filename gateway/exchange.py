@@ -25,10 +25,12 @@ class Dialect(StrEnum):
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
+    GEMINI = "gemini"
 
 
 class Endpoint(StrEnum):
-    """What is asked for. The value is the path below `/v1/`. Models are answered by the gateway itself."""
+    """What is asked for. The value is the path below `/v1/`; for Gemini's it is what follows the model's name there.
+    Models are answered by the gateway itself."""
 
     CHAT = "chat/completions"
     COMPLETIONS = "completions"
@@ -36,17 +38,24 @@ class Endpoint(StrEnum):
     RESPONSES = "responses"
     MODERATIONS = "moderations"
     MESSAGES = "messages"
+    GENERATE = "generateContent"
     MODELS = "models"
 
     @property
     def dialect(self) -> Dialect:
-        return Dialect.ANTHROPIC if self is Endpoint.MESSAGES else Dialect.OPENAI
+        return _OTHER_DIALECTS.get(self, Dialect.OPENAI)
+
+
+_OTHER_DIALECTS = {Endpoint.MESSAGES: Dialect.ANTHROPIC, Endpoint.GENERATE: Dialect.GEMINI}
+
+CONVERSATIONS = frozenset((Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.MESSAGES, Endpoint.GENERATE))
+"""What can be carried over into another dialect."""
 
 
 class Inbound(NamedTuple):
     """A request as it came in. `headers` are looked up by lower-case name; `read_body` raises the refusals of a body
     that is too large or too slow, and is called once, after the caller is known. `started` is `time.perf_counter()`;
-    `query` what follows the path's question mark."""
+    `query` what follows the path's question mark. Gemini's paths say the model and whether the answer is a stream."""
 
     id: str
     endpoint: Endpoint
@@ -57,6 +66,7 @@ class Inbound(NamedTuple):
     at: datetime
     model_id: str | None = None
     query: str = ""
+    stream: bool = False
 
     @property
     def request_id(self) -> str:

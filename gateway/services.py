@@ -9,6 +9,7 @@ from classifiers.base import Classifier
 from gateway.breaker import Breakers
 from gateway.catalog import Catalog
 from gateway.config import DefaultsConfig
+from gateway.exchange import CONVERSATIONS, Endpoint
 from gateway.logsink.base import LogSink
 from gateway.metrics import Metrics
 from gateway.policy import Policy
@@ -24,6 +25,11 @@ class Connection:
 
     provider: Provider
     upstream: Upstream
+
+    def serves(self, endpoint: Endpoint) -> bool:
+        """Can a call of `endpoint` be put to it, as it is or carried over?"""
+        provider = self.provider
+        return endpoint in provider.endpoints or (provider.conversations is not None and endpoint in CONVERSATIONS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,44 @@ def _by_user(given: Any, found: list[Turn]) -> None:
     _take(_USER, given, found)
 
 
+def _gemini_system(given: Any, found: list[Turn]) -> None:
+    _gemini_parts(_SYSTEM, given, found)
+
+
+def _gemini_contents(given: Any, found: list[Turn]) -> None:
+    """A list of contents; SDKs also send one alone, or a bare text."""
+    for content in given if isinstance(given, list) else [given]:
+        role = content.get("role", "user") if isinstance(content, dict) else "user"
+        _gemini_parts(_AUTHORS.get(role, _USER) if isinstance(role, str) else _USER, content, found)
+
+
+def _gemini_parts(author: Author, content: Any, found: list[Turn]) -> None:
+    """The texts of a content's parts; what a function gave back is a tool's word, every text in it."""
+    if isinstance(content, str):
+        _take(author, content, found)
+    parts = content.get("parts") if isinstance(content, dict) else None
+    for part in parts if isinstance(parts, list) else [parts]:
+        if isinstance(part, dict):
+            _take(author, part.get("text"), found)
+            given = part.get("functionResponse") or part.get("function_response")
+            _texts_in(given.get("response") if isinstance(given, dict) else None, found)
+        else:
+            _take(author, part, found)
+
+
+def _texts_in(document: Any, found: list[Turn]) -> None:
+    """Every text of a document, without recursion: the nesting is the client's to choose."""
+    waiting = [document]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, str):
+            _take(_TOOL, node, found)
+        elif isinstance(node, dict):
+            waiting += reversed(node.values())
+        elif isinstance(node, list):
+            waiting += reversed(node)
+
+
 def _take(author: Author, content: Any, found: list[Turn]) -> None:
     """A string, a list of strings, or a list of parts with `text` (or a tool result's nested `content`, or a document,
     whose `source` is text)."""
@@ -89,6 +127,9 @@ _FIELDS: dict[Endpoint, tuple[tuple[str, Callable[[Any, list[Turn]], None]], ...
     Endpoint.CHAT: (("messages", _messages),),
     Endpoint.MESSAGES: (("system", _by_system), ("messages", _messages)),
     Endpoint.RESPONSES: (("instructions", _by_system), ("prompt", _variables), ("input", _input_items)),
+    Endpoint.GENERATE: (
+        ("systemInstruction", _gemini_system), ("system_instruction", _gemini_system), ("contents", _gemini_contents),
+    ),
     Endpoint.COMPLETIONS: (("prompt", _by_user), ("suffix", _by_user)),
     Endpoint.EMBEDDINGS: (("input", _by_user),),
     Endpoint.MODERATIONS: (("input", _by_user),),

@@ -17,6 +17,9 @@ logger = logging.getLogger("guardflow.discovery")
 
 TIMEOUT_S = 5.0
 MAX_MODELS = 2_000
+_PATHS = {"anthropic": "/v1/models", "gemini": "/v1beta/openai/models", "ollama": "/v1/models"}
+_UNLISTED = ("azure", "bedrock", "vertex")
+"""What they list is not what may be asked for: deployments and access are granted one by one."""
 
 
 async def discover(
@@ -35,10 +38,11 @@ async def discover(
 async def _models(session: aiohttp.ClientSession, name: str, provider: ProviderConfig) -> tuple[str, ...] | None:
     if provider.type == "echo":
         return echo.MODELS
+    if provider.type in _UNLISTED:
+        return ()
+    url, headers = provider.url + _PATHS.get(provider.type, "/models"), {"authorization": f"Bearer {provider.api_key}"}
     if provider.type == "anthropic":
-        url, headers = provider.url + "/v1/models", {"x-api-key": provider.api_key, "anthropic-version": "2023-06-01"}
-    else:
-        url, headers = provider.url + "/models", {"authorization": f"Bearer {provider.api_key}"}
+        headers = {"x-api-key": provider.api_key, "anthropic-version": "2023-06-01"}
     try:
         async with session.get(url, headers=headers, allow_redirects=False) as reply:
             listed = (await reply.json()).get("data") if reply.status == 200 else None

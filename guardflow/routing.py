@@ -4,13 +4,23 @@ change and lets the others finish what they carry."""
 from collections.abc import Mapping
 
 from gateway.catalog import Catalog
-from gateway.config import Config, ProviderConfig
+from gateway.config import Config, ConfigError, ProviderConfig
 from gateway.policy import make_policy
 from gateway.providers.anthropic import AnthropicProvider
-from gateway.providers.base import Provider
+from gateway.providers.azure import AzureOpenAIProvider
+from gateway.providers.base import Provider, Upstream
+from gateway.providers.bedrock import BedrockProvider
+from gateway.providers.compatible import CompatibleProvider
 from gateway.providers.echo import EchoProvider, EchoUpstream
+from gateway.providers.gemini import GeminiProvider
+from gateway.providers.google_auth import GoogleTokens, read_service_account
+from gateway.providers.ollama import OllamaProvider
 from gateway.providers.openai import OpenAIProvider
+from gateway.providers.presets import PRESETS
+from gateway.providers.sigv4 import AwsCredentials, Signer
+from gateway.providers.vertex import AuthorizedUpstream, VertexProvider, post
 from gateway.services import Connection, Routing
+from gateway.wire.request import RequestWriter
 from gateway.wire.upstream import UpstreamPool
 
 
@@ -30,15 +40,15 @@ class Connections:
             else:
                 self._made[name] = (config, _connect(config))
         for _, connection in before.values():
-            if isinstance(connection.upstream, UpstreamPool):
-                connection.upstream.retire()
+            if (pool := _pool(connection.upstream)) is not None:
+                pool.retire()
         return {name: connection for name, (_, connection) in self._made.items()}
 
     @property
     def open(self) -> int:
         """Upstream connections, in use and idle."""
-        upstreams = [connection.upstream for _, connection in self._made.values()]
-        return sum(u.active + u.idle for u in upstreams if isinstance(u, UpstreamPool))
+        pools = [_pool(connection.upstream) for _, connection in self._made.values()]
+        return sum(pool.active + pool.idle for pool in pools if pool is not None)
 
     async def close(self) -> None:
         for _, connection in self._made.values():
@@ -63,7 +73,42 @@ def make_routing(
 def _connect(config: ProviderConfig) -> Connection:
     if config.type == "echo":
         return Connection(EchoProvider(), EchoUpstream())
-    provider: Provider = (
-        AnthropicProvider(config.api_key) if config.type == "anthropic" else OpenAIProvider(config.api_key)
-    )
-    return Connection(provider, UpstreamPool(config.url, connect_timeout_s=config.connect_timeout_s))
+    pool = UpstreamPool(config.url, connect_timeout_s=config.connect_timeout_s)
+    if config.type == "vertex":
+        return _vertex(config, pool)
+    return Connection(_provider(config), pool)
+
+
+def _provider(config: ProviderConfig) -> Provider:
+    match config.type:
+        case "openai":
+            return OpenAIProvider(config.api_key)
+        case "anthropic":
+            return AnthropicProvider(config.api_key)
+        case "gemini":
+            return GeminiProvider(config.api_key)
+        case "ollama":
+            return OllamaProvider(config.api_key)
+        case "azure":
+            return AzureOpenAIProvider(config.api_key, config.api_version)
+        case "bedrock":
+            credentials = AwsCredentials(config.access_key, config.secret_key, config.session_token or None)
+            return BedrockProvider(Signer(credentials, config.region), RequestWriter(config.url).origin)
+    return CompatibleProvider(config.api_key, PRESETS[config.type])
+
+
+def _vertex(config: ProviderConfig, pool: UpstreamPool) -> Connection:
+    """Raises ConfigError where the key file can't be used."""
+    assert config.key_file is not None, "checked with the configuration"
+    try:
+        account = read_service_account(config.key_file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{config.key_file}: {error}") from error
+    upstream = AuthorizedUpstream(pool, GoogleTokens(account, post))
+    return Connection(VertexProvider(account.project, config.region), upstream)
+
+
+def _pool(upstream: Upstream) -> UpstreamPool | None:
+    """The sockets below `upstream`, where it has any."""
+    inner = upstream.inner if isinstance(upstream, AuthorizedUpstream) else upstream
+    return inner if isinstance(inner, UpstreamPool) else None

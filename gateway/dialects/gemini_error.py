@@ -1,9 +1,12 @@
 """What an error looks like to Gemini's clients: Google's own names for what the status says."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from gateway.errors import Refusal
 from gateway.exchange import Json
+
+if TYPE_CHECKING:
+    from gateway.errors import Refusal
 
 _NAMES: Mapping[int, str] = {
     400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
@@ -12,7 +15,7 @@ _NAMES: Mapping[int, str] = {
 }  # fmt: skip
 
 
-def write_error(refusal: Refusal) -> Json:
+def write_error(refusal: "Refusal") -> Json:
     """Our own code and the field stand in `details`, where Google puts such things."""
     status = refusal.status
     name = _NAMES.get(status, "UNAVAILABLE" if status >= 500 else "INVALID_ARGUMENT")

@@ -21,6 +21,8 @@ def list_models(inbound: Inbound, who: Principal, catalog: Catalog) -> bytes:
             raise ModelNotFound(f"There is no model {inbound.model_id!r}.", param="model")
         return orjson.dumps(_model(inbound.dialect, inbound.model_id, owner))
     data = [_model(inbound.dialect, name, owner) for name, owner in names]
+    if inbound.dialect is Dialect.GEMINI:
+        return orjson.dumps({"models": data})
     if inbound.dialect is Dialect.ANTHROPIC:
         ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
         return orjson.dumps({"data": data, "has_more": False, **ends})
@@ -36,4 +38,7 @@ def _visible(who: Principal, catalog: Catalog) -> Iterator[tuple[str, str]]:
 def _model(dialect: Dialect, name: str, owner: str) -> Json:
     if dialect is Dialect.ANTHROPIC:
         return {"type": "model", "id": name, "display_name": name, "created_at": _SINCE}
+    if dialect is Dialect.GEMINI:
+        verbs = ["generateContent", "streamGenerateContent"]
+        return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": verbs}
     return {"id": name, "object": "model", "created": _SINCE_UNIX, "owned_by": owner}

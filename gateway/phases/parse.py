@@ -30,6 +30,7 @@ _TEXT_OR_LIST = (str, list)
 _LIST_OR_NONE = (list, NoneType)
 _BOOLEAN = (bool, NoneType)
 _OPTIONAL_OBJECT = (dict, NoneType)
+_CONTENTS = (list, dict, str)
 _MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
 _CHECK_BYTES = 64 * 1024
 _TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -46,6 +47,8 @@ _USUAL = _ACTED_ON | {
     "frequency_penalty", "presence_penalty", "logprobs", "reasoning_effort", "parallel_tool_calls", "store",
 }  # fmt: skip
 """Keys that need no second look: a body of these alone holds no look-alike."""
+_GEMINI_FIELDS = frozenset(("contents", "tools", "task_id"))
+_SPELT_TWICE = (("systemInstruction", "system_instruction"), ("generationConfig", "generation_config"))
 _MESSAGE_FIELDS = frozenset(("role", "content"))
 _NO_OUTPUT = (Endpoint.EMBEDDINGS, Endpoint.MODERATIONS)
 _USAGE_ON_REQUEST = (Endpoint.CHAT, Endpoint.COMPLETIONS)
@@ -56,17 +59,19 @@ async def parse(inbound: Inbound) -> ModelCall:
     if inbound.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Compressed request bodies are not accepted.")
     raw = await inbound.read_body()
+    if inbound.endpoint is Endpoint.GENERATE:
+        return parse_generate(inbound.model_id or "", inbound.stream, raw)
     return parse_body(inbound.endpoint, raw)
 
 
 def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
-    body = _load(raw)
+    body = load(raw)
     if not _USUAL.issuperset(body):
-        _refuse_look_alikes(body, _ACTED_ON)
-    same = body.get("model") is not None and (orjson.dumps(body) == raw or _says_one_thing(raw))
+        refuse_look_alikes(body, _ACTED_ON)
+    same = body.get("model") is not None and (orjson.dumps(body) == raw or says_one_thing(raw))
     task_id = None
     if "task_id" in body:
-        task_id = _integer(body, "task_id", 1, 2**63 - 1)
+        task_id = integer(body, "task_id", 1, 2**63 - 1)
         del body["task_id"]
         same = False
     stream = "stream" in body and _boolean(body, "stream")
@@ -76,16 +81,16 @@ def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
         same = False
     given = _input(endpoint, body)
     turns = text.turns(endpoint, body)
-    model, estimate = _model(endpoint, body), _estimate(body, given, turns)
+    model, tokens = _model(endpoint, body), estimate(body, given, turns)
     most_output = 0 if endpoint in _NO_OUTPUT else _max_output(body)
-    choices = _integer(body, "n", 1, MAX_CHOICES) if "n" in body else 1
+    choices = integer(body, "n", 1, MAX_CHOICES) if "n" in body else 1
     return ModelCall(  # by position: twelve names cost more than the rest of it
-        endpoint, model, body, raw if same else None, len(raw), stream, wants_usage, task_id, turns, estimate,
+        endpoint, model, body, raw if same else None, len(raw), stream, wants_usage, task_id, turns, tokens,
         most_output, choices or 1,
     )  # fmt: skip
 
 
-def _load(raw: bytes) -> Json:
+def load(raw: bytes) -> Json:
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -115,7 +120,7 @@ def _check_shape(body: Json) -> None:
     raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _says_one_thing(raw: bytes) -> bool:
+def says_one_thing(raw: bytes) -> bool:
     """Does every JSON parser read the same in `raw`? It is not asked of compact JSON, which is what SDKs send: that is
     equal to our own serialisation only if no key was dropped as a duplicate."""
     if len(raw) > _CHECK_BYTES:
@@ -138,22 +143,60 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> Json:
     return made
 
 
-def _refuse_look_alikes(node: Json, names: frozenset[str], where: str = "") -> None:
+def refuse_look_alikes(node: Json, names: frozenset[str], where: str = "") -> None:
     """Some upstreams' parsers (Go's, and so Ollama's) take `Model` for `model`, and the last of both counts."""
     for key in node:
         if key not in names and key.casefold() in names:
             raise InvalidRequest(f"'{where}{key}' must be written '{key.casefold()}'.", param=where + key)
 
 
-def _model(endpoint: Endpoint, body: Json) -> str:
-    model = body.get("model")
-    if model is None and endpoint is Endpoint.MODERATIONS:
-        model = body["model"] = "omni-moderation-latest"  # the one field that OpenAI lets clients leave out
+def parse_generate(model: str, stream: bool, raw: bytes) -> ModelCall:
+    """Gemini's call: what others say in the body, it says in the path and in `generationConfig`."""
+    body = load(raw)
+    refuse_look_alikes(body, _GEMINI_FIELDS)
+    same = orjson.dumps(body) == raw or says_one_thing(raw)
+    task_id = integer(body, "task_id", 1, 2**63 - 1)
+    if "task_id" in body:
+        del body["task_id"]
+        same = False
+    if not isinstance(body.get("contents"), _CONTENTS):
+        raise InvalidRequest("'contents' is required: an array of contents.", param="contents")
+    most_output, choices = _generation_config(body)
+    turns = text.turns(Endpoint.GENERATE, body)
+    tokens = estimate(body, None, turns) + IMAGE_TOKENS * (raw.count(b'"inlineData"') + raw.count(b'"inline_data"'))
+    return ModelCall(
+        Endpoint.GENERATE, checked_name(model), body, raw if same else None, len(raw), stream, True, task_id, turns,
+        tokens, most_output, choices,
+    )  # fmt: skip
+
+
+def _generation_config(body: Json) -> tuple[int | None, int]:
+    """How much may come: the most tokens, and how many candidates. Fields are known in two spellings."""
+    for camel, snake in _SPELT_TWICE:
+        if camel in body and snake in body:
+            raise InvalidRequest(f"'{camel}' is there twice, as '{snake}' too.", param=camel)
+    config = body.get("generationConfig", body.get("generation_config"))
+    if not isinstance(config, _OPTIONAL_OBJECT):
+        raise InvalidRequest("'generationConfig' must be an object.", param="generationConfig")
+    config = config or {}
+    most = [integer(config, name, 0, MAX_OUTPUT_TOKENS) for name in ("maxOutputTokens", "max_output_tokens")]
+    choices = [integer(config, name, 1, MAX_CHOICES) for name in ("candidateCount", "candidate_count")]
+    return max((limit for limit in most if limit is not None), default=None), max(one or 1 for one in choices)
+
+
+def checked_name(model: Any) -> str:
     if not isinstance(model, str):
         raise InvalidRequest("'model' must be a string.", param="model")
     if not _MODEL.fullmatch(model):
         raise InvalidRequest("'model' must be 1 to 200 characters of A-Z a-z 0-9 . _ : / @ + -", param="model")
     return model
+
+
+def _model(endpoint: Endpoint, body: Json) -> str:
+    model = body.get("model")
+    if model is None and endpoint is Endpoint.MODERATIONS:
+        model = body["model"] = "omni-moderation-latest"  # the one field that OpenAI lets clients leave out
+    return checked_name(model)
 
 
 def _input(endpoint: Endpoint, body: Json) -> Any:
@@ -183,7 +226,7 @@ def _check_messages(messages: Any) -> None:
                 f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
             )
         if not _MESSAGE_FIELDS.issuperset(message):
-            _refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
+            refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
 
 
 def _boolean(body: Json, name: str) -> bool:
@@ -193,7 +236,7 @@ def _boolean(body: Json, name: str) -> bool:
     return bool(value)
 
 
-def _integer(body: Json, name: str, low: int, high: int) -> int | None:
+def integer(body: Json, name: str, low: int, high: int) -> int | None:
     value = body.get(name)
     if value is None:
         return None
@@ -206,7 +249,7 @@ def _max_output(body: Json) -> int | None:
     most = None
     for name in _TOKEN_LIMIT_FIELDS:
         if name in body:
-            limit = _integer(body, name, 0, MAX_OUTPUT_TOKENS)
+            limit = integer(body, name, 0, MAX_OUTPUT_TOKENS)
             if limit is not None and (most is None or limit > most):
                 most = limit
     return most
@@ -219,7 +262,7 @@ def _wants_usage(body: Json) -> bool:
     return bool(options and options.get("include_usage"))
 
 
-def _estimate(body: Json, given: Any, turns: Sequence[Turn]) -> int:
+def estimate(body: Json, given: Any, turns: Sequence[Turn]) -> int:
     """Input tokens for admission: about 4 characters each in ASCII, 3 bytes otherwise, and a little for each turn."""
     total = 3
     for turn in turns:

@@ -18,6 +18,7 @@ from gateway.errors import ClientGone, Overloaded, Refusal, UpstreamError, Upstr
 from gateway.exchange import Inbound, Meter, ModelCall, Target
 from gateway.headers import served_by
 from gateway.phases.stream import StreamRelay
+from gateway.phases.translated_stream import TranslatedStream
 from gateway.providers.base import (
     ConnectFailed,
     OutOfTime,
@@ -25,10 +26,12 @@ from gateway.providers.base import (
     ReplyTooLarge,
     UpstreamFailed,
     UpstreamReply,
+    UpstreamRequest,
     UpstreamSilent,
 )
 from gateway.retry import backoff_s, counts_as_failure, is_retryable
 from gateway.services import Routing, Services
+from gateway.translation import Translation
 
 MAX_ERROR_BYTES = 64 * 1024
 
@@ -112,14 +115,14 @@ class Relay:
         """Ask one target and pass its answer on. Its breaker hears how that went."""
         meter, breakers, key, began = self.meter, self.s.breakers, target.key, time.perf_counter()
         connection = self.routing.connections[target.provider]
+        request, translation = self._request(target, connection.provider)
         meter.target = target
         meter.attempts += 1
         breakers.begin(key)
         reply: UpstreamReply | None = None
         try:
-            request = connection.provider.request(self.call, target, self.inbound)
             reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
-            await self._pass_on(key, connection.provider, reply)
+            await self._pass_on(key, connection.provider, translation, reply)
         except OutOfTime as failure:  # no word to the breaker: a long answer is not an illness
             raise UpstreamTimeout("The model's provider took too long.") from failure
         except UpstreamFailed as failure:
@@ -135,6 +138,14 @@ class Relay:
             meter.upstream_s += time.perf_counter() - began
         breakers.succeeded(key)
 
+    def _request(self, target: Target, provider: Provider) -> tuple[UpstreamRequest, Translation | None]:
+        """What to send: the call as it is, where the provider speaks its dialect, else a translation."""
+        if self.call.endpoint in provider.endpoints:
+            return provider.request(self.call, target, self.inbound), None
+        assert provider.conversations is not None, "routes lead to providers that can be spoken to"
+        translation = Translation(self.call, provider.conversations)
+        return translation.request(target, self.inbound), translation
+
     def _tell(self, target: Target, refusal: Refusal) -> None:
         """Tell the breaker of an attempt that failed."""
         if counts_as_failure(refusal):
@@ -143,30 +154,40 @@ class Relay:
         else:  # it answers, if not as one would wish: a probe has its outcome
             self.s.breakers.succeeded(target.key)
 
-    async def _pass_on(self, key: str, provider: Provider, reply: UpstreamReply) -> None:
+    async def _pass_on(
+        self, key: str, provider: Provider, translation: Translation | None, reply: UpstreamReply
+    ) -> None:
         defaults = self.routing.defaults
         if not 200 <= reply.status < 300:
             raise provider.error(reply.status, reply.headers, await self._error_body(reply))
         self.meter.answered = True
         headers = served_by(self.headers, key, reply.headers)
-        if self.call.stream and reply.headers.get("content-type", "").lower().startswith("text/event-stream"):
+        kind = reply.headers.get("content-type", "").lower()
+        if self.call.stream and translation is not None:
+            translated = TranslatedStream(translation, kind, self.call, provider, self.down, self.meter, headers)
+            await translated.run(reply, defaults.idle_timeout_s, self.ends_at)
+        elif self.call.stream and kind.startswith("text/event-stream"):
             stream = StreamRelay(self.call, provider, self.down, self.meter, headers)
             await stream.run(reply, defaults.idle_timeout_s, self.ends_at)
         else:
             body = await reply.read(defaults.max_reply_bytes, defaults.idle_timeout_s)
-            self._meter_whole(provider, body)
             headers["content-type"] = "application/json"
-            self.down.answer(reply.status, headers, body)
+            self.down.answer(reply.status, headers, self._metered(provider, translation, body))
 
-    def _meter_whole(self, provider: Provider, body: bytes) -> None:
+    def _metered(self, provider: Provider, translation: Translation | None, body: bytes) -> bytes:
+        """A whole reply as the client gets it."""
         meter = self.meter
         meter.first_byte_at = time.perf_counter()
         try:
             said = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise UpstreamError("The model's provider answered with something that is not JSON.") from error
-        meter.relayed, meter.relayed_bytes = [body], len(body)
-        meter.usage, meter.complete = provider.usage(self.call.endpoint, said), True
+        if translation is None:
+            meter.usage = provider.usage(self.call.endpoint, said)
+        else:
+            body, meter.usage = translation.whole(said)
+        meter.relayed, meter.relayed_bytes, meter.complete = [body], len(body), True
+        return body
 
     async def _error_body(self, reply: UpstreamReply) -> bytes:
         try:

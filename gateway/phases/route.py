@@ -37,6 +37,6 @@ def _that_speak(endpoint: Endpoint, targets: list[Target], connections: dict[str
     speaking = []
     for target in targets:
         connection = connections.get(target.provider)
-        if connection is not None and endpoint in connection.provider.endpoints:
+        if connection is not None and connection.serves(endpoint):
             speaking.append(target)
     return speaking

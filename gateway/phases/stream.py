@@ -67,8 +67,11 @@ class StreamRelay:
         self._meter.complete = True
         if self._unsent or not self._begun:
             await self._send_rest(until)
-        done = _DONE if self._call.endpoint in _ENDS_WITH_DONE else b""
-        self._down.hold(self._last_event or done)
+        self._down.hold(self._tail())
+
+    def _tail(self) -> bytes:
+        """What the client gets last, once the request is on record."""
+        return self._last_event or (_DONE if self._call.endpoint in _ENDS_WITH_DONE else b"")
 
     async def _send_rest(self, until: float | None) -> None:
         try:

@@ -6,12 +6,14 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects import messages
 from gateway.errors import Refusal, UpstreamError
-from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
+from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target, Usage
 from gateway.providers import usage
-from gateway.providers.base import StreamEvent, UpstreamRequest
+from gateway.providers.base import Conversations, StreamEvent, UpstreamRequest
 from gateway.providers.openai import rewritten
 from gateway.providers.rejection import redact, rejection
+from gateway.wire.frames import EventFrames
 from gateway.wire.sse import every_event_ends
 
 DEFAULT_VERSION = "2023-06-01"
@@ -25,12 +27,17 @@ class AnthropicProvider:
     def __init__(self, api_key: str) -> None:
         credentials = [("x-api-key", api_key)] if api_key else []
         self._headers = (("content-type", "application/json"), ("user-agent", "guardflow"), *credentials)
+        self.conversations: Conversations | None = Conversations(messages, EventFrames, self._converse)
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
         version = inbound.headers.get("anthropic-version", DEFAULT_VERSION)
         beta = inbound.headers.get("anthropic-beta")
         passed = (("anthropic-version", version), *((("anthropic-beta", beta),) if beta else ()))
         return UpstreamRequest("/v1/messages", self._headers + passed, rewritten(call, target))
+
+    def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
+        headers = (*self._headers, ("anthropic-version", DEFAULT_VERSION))
+        return UpstreamRequest("/v1/messages", headers, orjson.dumps(body))
 
     def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
         return _usage(reply)

@@ -6,7 +6,7 @@ said in the body; with one, the older paths, where it stands in the path.
 
 from urllib.parse import quote
 
-from gateway.exchange import Endpoint, Inbound, ModelCall, Target
+from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target
 from gateway.providers.base import UpstreamRequest
 from gateway.providers.openai import OpenAIProvider
 
@@ -27,6 +27,10 @@ class AzureOpenAIProvider(OpenAIProvider):
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
         path = self._path(call.endpoint, target.upstream_model)
         return super().request(call, target, inbound)._replace(path=path)
+
+    def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
+        path = self._path(Endpoint.CHAT, target.upstream_model)
+        return super()._converse(body, target, call, inbound)._replace(path=path)
 
     def _path(self, endpoint: Endpoint, deployment: str) -> str:
         if not self._query:

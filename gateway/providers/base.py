@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from math import inf
 from typing import Any, NamedTuple, Protocol
 
+from gateway.dialects.base import ProviderDialect
 from gateway.errors import Refusal
-from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
+from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target, Usage
+from gateway.wire.frames import Frames
 
 
 class UpstreamFailed(Exception):
@@ -87,10 +89,21 @@ class StreamEvent(NamedTuple):
     error: Refusal | None = None
 
 
+class Conversations(NamedTuple):
+    """How conversations of other dialects are put to a provider: its own dialect, what cuts its streams, and what makes
+    a request of a body in that dialect (of the call only the frame counts: is it a stream?)."""
+
+    dialect: ProviderDialect
+    frames: Callable[[], Frames]
+    request: Callable[[Json, Target, ModelCall, Inbound], UpstreamRequest]
+
+
 class Provider(Protocol):
-    """One dialect of upstream. Stateless; the endpoint is always one of `endpoints`."""
+    """One dialect of upstream. Stateless; the endpoint is always one of `endpoints`, whose calls pass as they are.
+    `conversations`: the way for those of other dialects, None where there is none."""
 
     endpoints: frozenset[Endpoint]
+    conversations: Conversations | None
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest: ...
 

@@ -19,7 +19,7 @@ from gateway.count import count
 from gateway.errors import Refusal
 from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target, Usage
 from gateway.providers.anthropic import AnthropicProvider
-from gateway.providers.base import StreamEvent, UpstreamReply, UpstreamRequest
+from gateway.providers.base import Conversations, StreamEvent, UpstreamReply, UpstreamRequest
 from gateway.providers.openai import OpenAIProvider
 
 MODELS = ("echo",)
@@ -30,10 +30,11 @@ _MAX_DIMENSIONS = 4096
 class EchoProvider:
     """Speaks OpenAI's dialect and Anthropic's: the endpoint decides."""
 
-    endpoints = frozenset(Endpoint) - {Endpoint.MODERATIONS, Endpoint.MODELS}
+    endpoints = frozenset(Endpoint) - {Endpoint.MODERATIONS, Endpoint.MODELS, Endpoint.GENERATE}
 
     def __init__(self) -> None:
         self._openai = OpenAIProvider("")
+        self.conversations: Conversations | None = self._openai.conversations
         self._anthropic = AnthropicProvider("")
 
     def _for(self, endpoint: Endpoint) -> OpenAIProvider | AnthropicProvider:

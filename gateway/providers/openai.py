@@ -6,11 +6,13 @@ from typing import Any
 
 import orjson
 
+from gateway.dialects import chat
 from gateway.errors import Refusal, UpstreamError
-from gateway.exchange import Endpoint, Inbound, ModelCall, Target, Usage
+from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target, Usage
 from gateway.providers import usage
-from gateway.providers.base import StreamEvent, UpstreamRequest
+from gateway.providers.base import Conversations, StreamEvent, UpstreamRequest
 from gateway.providers.rejection import redact, rejection
+from gateway.wire.frames import EventFrames
 from gateway.wire.sse import every_event_ends
 
 ENDPOINTS = frozenset(
@@ -28,11 +30,15 @@ class OpenAIProvider:
     def __init__(self, api_key: str) -> None:
         credentials = [("authorization", f"Bearer {api_key}")] if api_key else []
         self._headers = (("content-type", "application/json"), ("user-agent", "guardflow"), *credentials)
+        self.conversations: Conversations | None = Conversations(chat, EventFrames, self._converse)
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
         beta = inbound.headers.get("openai-beta")
         headers = (*self._headers, ("openai-beta", beta)) if beta else self._headers
         return UpstreamRequest("/" + call.endpoint, headers, rewritten(call, target))
+
+    def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
+        return UpstreamRequest("/" + Endpoint.CHAT, self._headers, orjson.dumps(body))
 
     def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
         return _usage(reply)

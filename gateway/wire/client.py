@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from gateway.errors import BadRequestHead, InvalidRequest, Refusal, RequestTimeout, RequestTooLarge
+from gateway.errors import InvalidRequest, Refusal, RequestHeadTooLarge, RequestTimeout, RequestTooLarge
 from gateway.exchange import Dialect, Endpoint, Inbound
 from gateway.ids import new_id
 from gateway.wire.reader import MAX_HEAD_BYTES, RequestReader
@@ -163,7 +163,7 @@ class ClientConnection(asyncio.Protocol):
         assert line is not None
         inbound = Inbound(
             new_id(), line.endpoint, _dialect(line.endpoint, headers), headers, self.read_body, perf_counter(),
-            datetime.now(UTC), line.model_id, line.query,
+            datetime.now(UTC), line.model_id, line.query, line.stream,
         )  # fmt: skip
         return inbound, HttpResponse(self, inbound, line)
 
@@ -241,9 +241,9 @@ class ClientConnection(asyncio.Protocol):
         self._keep = False
         _, response = self._exchange({})
         if too_large:
-            response.send_refusal(BadRequestHead("The request's head is too large.", status=431))
+            response.send_refusal(RequestHeadTooLarge("The request's head is too large."))
         else:
-            response.send_refusal(BadRequestHead("The request's head is not valid HTTP.", status=400))
+            response.send_refusal(InvalidRequest("The request's head is not valid HTTP."))
         self._close_gently()
 
     # How an exchange ends.
@@ -369,6 +369,8 @@ def _too_large(limit: int) -> RequestTooLarge:
 
 
 def _dialect(endpoint: Endpoint, headers: dict[str, str]) -> Dialect:
-    if endpoint is Endpoint.MODELS:
-        return Dialect.ANTHROPIC if "anthropic-version" in headers else Dialect.OPENAI
-    return endpoint.dialect
+    if endpoint is not Endpoint.MODELS:
+        return endpoint.dialect
+    if "anthropic-version" in headers:
+        return Dialect.ANTHROPIC
+    return Dialect.GEMINI if "x-goog-api-key" in headers else Dialect.OPENAI

@@ -42,8 +42,8 @@ def test_the_sample_of_the_documentation_loads() -> None:
     config = parse_config(SAMPLE, KEYS, literal_keys=False)
     assert {name: provider.url for name, provider in config.providers.items()} == {
         "openai": "https://api.openai.com/v1", "claude": "https://api.anthropic.com",
-        "gemini": "https://generativelanguage.googleapis.com/v1beta/openai", "local": "http://127.0.0.1:8080/v1",
-        "ollama": "http://127.0.0.1:11434/v1",
+        "gemini": "https://generativelanguage.googleapis.com", "local": "http://127.0.0.1:8080/v1",
+        "ollama": "http://127.0.0.1:11434",
     }  # fmt: skip
     assert config.providers["claude"].api_key == "sk-a"
     assert "sk-a" not in repr(config)
@@ -171,9 +171,10 @@ def test_a_base_url_is_an_address_and_nothing_else(url: str) -> None:
 @pytest.mark.parametrize(
     ("kind", "given", "url"),
     [
-        ("openai", "http://x/v1/", "http://x/v1"), ("ollama", "http://x:1", "http://x:1/v1"),
-        ("ollama", "http://x/v1", "http://x/v1"), ("gemini", "http://x", "http://x/v1beta/openai"),
-        ("anthropic", "http://x/", "http://x"),
+        ("openai", "http://x/v1/", "http://x/v1"), ("ollama", "http://x:1", "http://x:1"),
+        ("ollama", "http://x/v1", "http://x"), ("gemini", "http://x", "http://x"),
+        ("anthropic", "http://x/", "http://x"), ("groq", "http://x/v1", "http://x/v1"),
+        ("groq", "", "https://api.groq.com/openai/v1"), ("anthropic", "", "https://api.anthropic.com"),
     ],
 )  # fmt: skip
 def test_each_kind_of_provider_has_its_path(kind: str, given: str, url: str) -> None:

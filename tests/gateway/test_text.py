@@ -56,6 +56,17 @@ MATRIX: list[tuple[str, Endpoint, dict[str, Any], list[tuple[Author, str]]]] = [
      messages(user([{"type": "search_result", "source": "https://x", "content": [TEXT]}])), [(TOOL, "t")]),
     ("a file of bytes", Endpoint.MESSAGES,
      messages(user([{"type": "document", "source": {"type": "base64", "data": "AAAA"}}])), []),
+    ("a text alone", Endpoint.GENERATE, {"contents": "t"}, [(USER, "t")]),
+    ("contents", Endpoint.GENERATE,
+     {"contents": [{"role": "user", "parts": [{"text": "t"}, {"inlineData": {"mimeType": "image/png", "data": "x"}}]},
+                   {"role": "model", "parts": [{"text": "a"}]}, {"parts": [{"text": "u"}]}],
+      "systemInstruction": {"parts": [{"text": "s"}]}},
+     [(SYSTEM, "s"), (USER, "t"), (ASSISTANT, "a"), (USER, "u")]),
+    ("a system text", Endpoint.GENERATE, {"contents": [], "system_instruction": "s"}, [(SYSTEM, "s")]),
+    ("what a function gave back", Endpoint.GENERATE,
+     {"contents": [{"role": "user", "parts": [{"functionResponse": {"name": "f", "response": {"a": ["r", {"b": "q"}]}}},
+                                              {"function_response": {"response": {"c": "p"}}}]}]},
+     [(TOOL, "r"), (TOOL, "q"), (TOOL, "p")]),
     ("a prompt", Endpoint.COMPLETIONS, {"prompt": "t"}, [(USER, "t")]),
     ("prompts", Endpoint.COMPLETIONS, {"prompt": ["a", "b"]}, [(USER, "a"), (USER, "b")]),
     ("a suffix", Endpoint.COMPLETIONS, {"prompt": "t", "suffix": "s"}, [(USER, "t"), (USER, "s")]),
@@ -103,7 +114,7 @@ ANYTHING = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(("type", "text", "content", "role", "source", "output", "data")), inner, max_size=4
+            st.sampled_from(("type", "text", "content", "role", "source", "output", "data", "parts")), inner, max_size=4
         )
     ),
     max_leaves=8,

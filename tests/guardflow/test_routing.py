@@ -6,11 +6,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.config import Config, ProviderConfig, ProviderType, parse_config
+from gateway.config import Config, ProviderConfig, parse_config
 from gateway.exchange import Action
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import UpstreamReply, UpstreamRequest
+from gateway.providers.compatible import CompatibleProvider
 from gateway.providers.echo import EchoProvider, EchoUpstream
+from gateway.providers.gemini import GeminiProvider
+from gateway.providers.ollama import OllamaProvider
 from gateway.providers.openai import OpenAIProvider
 from gateway.services import Connection
 from gateway.wire.upstream import UpstreamPool
@@ -59,14 +62,15 @@ async def whole(reply: UpstreamReply) -> bytes:
     ("kind", "provider", "upstream"),
     [
         ("openai", OpenAIProvider, UpstreamPool),
-        ("gemini", OpenAIProvider, UpstreamPool),
-        ("ollama", OpenAIProvider, UpstreamPool),
+        ("gemini", GeminiProvider, UpstreamPool),
+        ("ollama", OllamaProvider, UpstreamPool),
+        ("groq", CompatibleProvider, UpstreamPool),
         ("anthropic", AnthropicProvider, UpstreamPool),
         ("echo", EchoProvider, EchoUpstream),
     ],
 )
 async def test_each_type_of_provider_is_spoken_to_in_its_dialect(
-    connections: Connections, kind: ProviderType, provider: type, upstream: type
+    connections: Connections, kind: str, provider: type, upstream: type
 ) -> None:
     made = connections.update({"p": ProviderConfig(type=kind, api_key="k")})["p"]
     assert type(made.provider) is provider
