@@ -153,6 +153,13 @@ class Overloaded(Refusal):
     status, type, code, fault = 503, "overloaded_error", "overloaded", Fault.OURS
 
 
+class NotCached(Refusal):
+    """The caller wanted a stored answer or none (`only-if-cached`; RFC 9111 says 504)."""
+
+    status, type, code, fault = 504, "invalid_request_error", "not_cached", Fault.CLIENT
+    client_should_retry = False
+
+
 class UpstreamTimeout(Refusal):
     status, type, code, fault = 504, "upstream_timeout", "upstream_timeout", Fault.UPSTREAM
     client_should_retry = False
