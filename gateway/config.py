@@ -12,6 +12,7 @@ from typing import Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gateway.cache.rule import AllCacheConfig, CacheConfig
 from gateway.exchange import Limits
 from gateway.providers.presets import PRESETS
 
@@ -110,6 +111,7 @@ class ModelConfig(_Strict):
     fallbacks: tuple[str, ...] = ()
     price: PriceConfig | None = None
     max_output_tokens: int = Field(default=4096, ge=1)
+    cache: CacheConfig | None = None
 
 
 class DefaultsConfig(_Strict):
@@ -162,6 +164,7 @@ class Config(_Strict):
     defaults: DefaultsConfig = DefaultsConfig()
     limits: LimitsConfig = LimitsConfig()
     policies: PoliciesConfig = PoliciesConfig()
+    cache: AllCacheConfig = AllCacheConfig()
 
 
 def load_config(path: Path | None, environ: Mapping[str, str], *, literal_keys: bool = True) -> Config:

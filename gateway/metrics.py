@@ -36,6 +36,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "cost_micros": ("Micro-dollars charged", ("model",)),
     "refusals": ("Requests refused, by reason", ("code",)),
     "actions": ("Verdicts of the policy", ("action",)),
+    "cache": ("Calls that may be answered from the cache, by what became of that", ("outcome",)),
     "upstream_errors": ("Failed attempts at a provider", ("provider", "code")),
     "attempts": ("Attempts at providers", ("provider",)),
 }
@@ -129,6 +130,9 @@ class Metrics:
 
     def upstream_error(self, provider: str, code: str) -> None:
         self._add("upstream_errors", 1, provider, code)
+
+    def cache(self, outcome: str) -> None:
+        self._add("cache", 1, outcome)
 
     def _new_tally(self, kind: _Kind) -> _Tally:
         if len(self._tallies) >= MAX_TALLIES:

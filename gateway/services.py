@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from classifiers.base import Classifier
 from gateway.breaker import Breakers
+from gateway.cache.base import CacheStore
+from gateway.cache.flights import Flights
+from gateway.cache.memory import MemoryCache
 from gateway.catalog import Catalog
 from gateway.config import DefaultsConfig
 from gateway.exchange import CONVERSATIONS, Endpoint
@@ -51,6 +54,8 @@ class Services:
     metrics: Metrics
     routing: Routing
     breakers: Breakers
+    cache: CacheStore = field(default_factory=MemoryCache)
+    flights: Flights = field(default_factory=Flights)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
     rng: random.Random = field(default_factory=random.SystemRandom)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
