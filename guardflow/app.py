@@ -19,6 +19,8 @@ from admin.login.sessions import JwtSettings
 from classifiers.artifacts import load_default
 from classifiers.labels import INTENTS
 from gateway.breaker import Breakers
+from gateway.cache.memory import MemoryCache
+from gateway.cache.redis import RedisCache
 from gateway.db import connect_pool
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange, Inbound, Json, Principal
@@ -79,6 +81,7 @@ class Gateway:
         self._token_store = PostgresTokenStore(self.pool, self.config.limits.limits())
         self.tokens = CachedTokenStore(self._token_store)
         self.quotas = await self._start_quotas(PostgresLedger(self.pool))
+        self.cache = await self._start_cache()
         spool = Spool(self.settings.data_dir / "spool")
         self.log = SpooledLogSink(spool, PostgresRows(url), on_recovered=self._recover)
         await self._started(
@@ -192,6 +195,17 @@ class Gateway:
         await self._started(pipe, store)
         return store
 
+    async def _start_cache(self) -> RedisCache | MemoryCache:
+        def most_bytes() -> int:
+            return self.config.cache.max_total_bytes // self.settings.workers
+
+        url = _shown(self.settings.redis_url)
+        if url.startswith("memory://"):
+            return MemoryCache(most_bytes)
+        cache = RedisCache(RedisPipe(url), most_bytes)
+        await self._started(cache)
+        return cache
+
     def _services(self) -> Services:
         return Services(
             tokens=self.tokens,
@@ -201,6 +215,7 @@ class Gateway:
             metrics=self.metrics,
             routing=self._routing(),
             breakers=Breakers(time.monotonic),
+            cache=self.cache,
         )
 
     def _routing(self) -> Routing:
