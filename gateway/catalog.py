@@ -4,32 +4,31 @@ With `models:` in the file only those names are served. Without, every provider'
 `provider/model`, or bare where just one provider can be meant.
 """
 
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.config import Config, ModelConfig
+from gateway.config import Config, ModelConfig, PriceConfig, UpstreamModelConfig
 from gateway.exchange import Target
+from gateway.routing.types import Canary, Fallback, Option, Terms, When, option
 
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a name leads. `targets` carry their weights; `fallbacks` are names tried after all of them."""
+    """Where a name leads, and on what terms; `fallbacks` are names tried after its own targets. The prices are the
+    highest there may be: what a call may cost is reserved before it is known where it goes."""
 
     name: str
-    targets: tuple[tuple[Target, float], ...]
-    fallbacks: tuple[str, ...] = ()
+    terms: Terms
+    fallbacks: tuple[Fallback, ...] = ()
     max_output_tokens: int = DEFAULT_MAX_OUTPUT_TOKENS
+    input_price: float = 0.0
+    output_price: float = 0.0
 
-    def in_order(self, rng: random.Random) -> list[Target]:
-        """The targets in a random order by weight: the first is the choice, the others stand in for it. A weight of 0
-        is never the choice. (Efraimidis and Spirakis: sort by u^(1/w).)"""
-        if len(self.targets) == 1:
-            return [self.targets[0][0]]
-        keyed = [(rng.random() ** (1 / weight) if weight else -1.0, target) for target, weight in self.targets]
-        return [target for _, target in sorted(keyed, key=lambda pair: pair[0], reverse=True)]
+    @property
+    def owner(self) -> str:
+        return (self.terms.general or self.terms.special)[0].target.provider
 
 
 class Catalog:
@@ -54,7 +53,7 @@ class Catalog:
     def names(self) -> Iterator[tuple[str, str]]:
         """(name, owner) of every model that can be listed."""
         for name, route in self._routes.items():
-            yield name, route.targets[0][0].provider
+            yield name, route.owner
         if not self._routes:
             several = len(self._providers) > 1
             for provider, models in self._known.items():
@@ -63,13 +62,46 @@ class Catalog:
 
 
 def _route(name: str, model: ModelConfig) -> Route:
-    price = model.price
-    targets = tuple(
-        (Target(t.provider, t.model, price.input if price else None, price.output if price else None), t.weight)
-        for t in model.targets
+    options = _options(model)
+    canary = model.canary
+    terms = Terms(
+        tuple(one for one in options if one.when is None),
+        tuple(one for one in options if one.when is not None),
+        model.strategy,
+        model.sticky is not None,
+        Canary(option(_target(canary.target, model.price)), canary.percent / 100, canary.by == "conversation")
+        if canary
+        else None,
     )
-    return Route(name, targets, model.fallbacks, model.max_output_tokens)
+    targets = [one.target for one in (*options, *([terms.canary.option] if terms.canary else ()))]
+    return Route(
+        name,
+        terms,
+        tuple(Fallback(fallback.model, frozenset(fallback.on)) for fallback in model.fallbacks),
+        model.max_output_tokens,
+        max(target.input_price or 0.0 for target in targets),
+        max(target.output_price or 0.0 for target in targets),
+    )
+
+
+def _options(model: ModelConfig) -> list[Option]:
+    """Without a number of its own a target's priority is its place in the file."""
+    by_place = all(target.priority is None for target in model.targets)
+    return [
+        option(
+            _target(target, model.price),
+            target.weight,
+            place if by_place else target.priority or 0,
+            When(frozenset(target.when.intents) or None, frozenset(target.when.tasks) or None) if target.when else None,
+        )
+        for place, target in enumerate(model.targets)
+    ]
+
+
+def _target(config: UpstreamModelConfig, usual: PriceConfig | None) -> Target:
+    price = config.price or usual
+    return Target(config.provider, config.model, price.input if price else None, price.output if price else None)
 
 
 def _pass_through(name: str, provider: str, model: str) -> Route:
-    return Route(name, ((Target(provider, model), 1.0),))
+    return Route(name, Terms((option(Target(provider, model)),)))

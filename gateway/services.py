@@ -19,6 +19,7 @@ from gateway.policy import Policy
 from gateway.providers.base import Provider, Upstream
 from gateway.quota.base import QuotaStore
 from gateway.retry import RetryBudget
+from gateway.routing.load import Load
 from gateway.tokens.cached import CachedTokenStore
 
 
@@ -54,8 +55,9 @@ class Services:
     metrics: Metrics
     routing: Routing
     breakers: Breakers
+    load: Load = field(default_factory=Load)
     cache: CacheStore = field(default_factory=MemoryCache)
     flights: Flights = field(default_factory=Flights)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)
-    rng: random.Random = field(default_factory=random.SystemRandom)
+    rng: random.Random = field(default_factory=random.Random)
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep

@@ -23,8 +23,7 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     limits = who.user_limits
     if verdict is not None and verdict.action is _THROTTLE and verdict.enforced:
         limits = _throttled(limits)
-    target = route.targets[0][0]
-    cost = prompt * (target.input_price or 0) + output * (target.output_price or 0)
+    cost = prompt * route.input_price + output * route.output_price
     tokens = prompt + output
     min_tokens = tokens if most else prompt
     return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, round(cost))

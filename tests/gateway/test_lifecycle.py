@@ -119,7 +119,7 @@ async def test_a_stream_without_usage_is_counted_before_its_end() -> None:
 
 async def test_the_phases_run_in_their_order() -> None:
     ex = await Life().live()
-    assert list(ex.seconds) == ["authenticate", "parse", "route", "classify", "admit", "relay"]
+    assert list(ex.seconds) == ["authenticate", "parse", "route", "classify", "choose", "admit", "relay"]
     assert all(seconds >= 0 for seconds in ex.seconds.values())
 
 

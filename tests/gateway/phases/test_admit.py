@@ -10,9 +10,10 @@ from gateway.errors import Overloaded, RateLimitExceeded
 from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
 from gateway.quota.base import Ask, QuotaUnavailable
+from gateway.routing.types import Terms, option
 from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, with_limits
 
-ROUTE = Route("m", ((Target("a", "m", 2, 10), 1.0),), max_output_tokens=1000)
+ROUTE = Route("m", Terms((option(Target("a", "m")),)), max_output_tokens=1000, input_price=2, output_price=10)
 LIMITED = with_limits(ALICE, rpm=60, tpm=5000)
 
 
@@ -44,7 +45,7 @@ def test_what_makes_no_output_holds_none() -> None:
 
 
 def test_an_unknown_price_holds_no_money() -> None:
-    route = Route("m", ((Target("a", "m"), 1.0),))
+    route = Route("m", Terms((option(Target("a", "m")),)))
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
 
 

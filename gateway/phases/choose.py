@@ -1,0 +1,64 @@
+"""Where does it go? The route's targets and its fallbacks', best first, and why the first is the first.
+
+It comes after classification, since what a call is for may decide where it goes.
+"""
+
+import random
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from gateway.catalog import Route
+from gateway.config import Trouble
+from gateway.errors import InvalidRequest
+from gateway.exchange import Endpoint, ModelCall, Principal, Target, Task, Verdict
+from gateway.routing.load import Load
+from gateway.routing.order import Asked, in_order
+from gateway.routing.types import ON_ILLNESS, Option
+from gateway.services import Connection, Routing
+
+
+class Plan(NamedTuple):
+    """The targets to try, best first. `on` says of each which troubles of an attempt before lead to it; `reason` is a
+    flag of the log row, None where there was nothing to choose."""
+
+    targets: list[Target]
+    on: list[frozenset[Trouble]]
+    reason: str | None
+
+
+def what_is_asked(call: ModelCall, who: Principal, route: Route, verdict: Verdict | None, task: Task | None) -> Asked:
+    most = call.max_output_tokens
+    return Asked(
+        call,
+        who.user_id,
+        verdict.judgement.intent.label if verdict is not None else None,
+        task.name if task is not None else None,
+        route.max_output_tokens if most is None else most,
+    )
+
+
+def choose(asked: Asked, route: Route, routing: Routing, load: Load, rng: random.Random) -> Plan:
+    """Raises InvalidRequest when no one behind the name speaks this endpoint."""
+    endpoint, connections = asked.call.endpoint, routing.connections
+    order, reason = in_order(route.name, route.terms, asked, load, rng)
+    targets = _that_speak(endpoint, order, connections)
+    on = [ON_ILLNESS] * len(targets)
+    for name, troubles in route.fallbacks:
+        fallback = routing.catalog.find(name)
+        if fallback is not None:
+            order, _ = in_order(name, fallback.terms, asked, load, rng)
+            more = [target for target in _that_speak(endpoint, order, connections) if target not in targets]
+            targets += more
+            on += [troubles] * len(more)
+    if not targets:
+        raise InvalidRequest(f"The model {asked.call.model!r} can't be reached by /v1/{endpoint}.", param="model")
+    return Plan(targets, on, f"route:{reason}" if reason else None)
+
+
+def _that_speak(endpoint: Endpoint, order: list[Option], connections: Mapping[str, Connection]) -> list[Target]:
+    speaking = []
+    for one in order:
+        connection = connections.get(one.target.provider)
+        if connection is not None and connection.serves(endpoint):
+            speaking.append(one.target)
+    return speaking

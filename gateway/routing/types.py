@@ -1,0 +1,63 @@
+"""What a route is made of: its targets, and on what terms each of them is chosen. Made once, when the file is read."""
+
+from typing import NamedTuple
+
+from gateway.config import ILLNESSES, Strategy, Trouble
+from gateway.exchange import Target
+from gateway.routing.chance import seed_of
+
+ON_ILLNESS: frozenset[Trouble] = frozenset(ILLNESSES)
+
+
+class When(NamedTuple):
+    """The calls a target is for. None is any; a call without an intent or a task fits only that."""
+
+    intents: frozenset[str] | None = None
+    tasks: frozenset[str] | None = None
+
+    def fits(self, intent: str | None, task: str | None) -> bool:
+        return (self.intents is None or intent in self.intents) and (self.tasks is None or task in self.tasks)
+
+    @property
+    def what(self) -> str:
+        return "+".join(name for name, given in (("intent", self.intents), ("task", self.tasks)) if given is not None)
+
+
+class Option(NamedTuple):
+    """One target of a route. `key` and `seed` are the target's, worked out once: a choice has microseconds."""
+
+    target: Target
+    key: str
+    seed: int
+    weight: float = 1.0
+    priority: int = 0
+    when: When | None = None
+
+
+class Canary(NamedTuple):
+    """`share` in [0, 1] of the users, or of the conversations, try this target first."""
+
+    option: Option
+    share: float
+    by_conversation: bool = False
+
+
+class Fallback(NamedTuple):
+    """A name whose targets are tried after a route's own, when the trouble is one of `on`."""
+
+    name: str
+    on: frozenset[Trouble] = ON_ILLNESS
+
+
+class Terms(NamedTuple):
+    """How a route orders its targets. `special` are those with a condition, `general` are for every call."""
+
+    general: tuple[Option, ...]
+    special: tuple[Option, ...] = ()
+    strategy: Strategy = "weighted"
+    sticky: bool = False
+    canary: Canary | None = None
+
+
+def option(target: Target, weight: float = 1.0, priority: int = 0, when: When | None = None) -> Option:
+    return Option(target, target.key, seed_of(target.key), weight, priority, when)

@@ -1,0 +1,95 @@
+"""Calls under way, and a latency that rises at once and falls slowly."""
+
+from math import e
+
+import pytest
+
+from gateway.routing import load as module
+from gateway.routing.load import FADES_IN_S, FAILED_S, UNKNOWN_S, Load
+from tests.gateway.scripted import Clock
+
+
+def test_calls_under_way_are_counted_by_target() -> None:
+    load = Load(Clock())
+    load.begin("a")
+    load.begin("a")
+    load.begin("b")
+    load.end("a")
+    assert [load.in_flight(key) for key in "abc"] == [1, 1, 0]
+    load.end("a")
+    load.end("a")
+    load.end("never begun")
+    assert load.in_flight("a") == 0
+
+
+def test_a_slow_answer_counts_whole_and_at_once() -> None:
+    load = Load(Clock())
+    load.begin("a")
+    load.end("a")
+    for seconds in (0.1, 0.1, 0.1, 2.0):
+        load.took("a", seconds)
+    assert load.cost("a") == 2.0
+
+
+def test_quick_answers_count_by_the_time_between_them() -> None:
+    clock = Clock()
+    load = Load(clock)
+    load.begin("a")
+    load.end("a")
+    load.took("a", 2.0)
+    load.took("a", 0.5)
+    assert load.cost("a") == 2.0  # at the same instant nothing is forgotten
+    clock.now += FADES_IN_S
+    load.took("a", 0.5)
+    assert load.cost("a") == pytest.approx(2.0 / e + 0.5 * (1 - 1 / e))
+
+
+def test_without_news_the_memory_fades() -> None:
+    clock = Clock()
+    load = Load(clock)
+    load.begin("a")
+    load.took("a", 2.0)
+    load.end("a")
+    clock.now += FADES_IN_S
+    assert load.cost("a") == pytest.approx(2.0 / e)
+    clock.now += 100 * FADES_IN_S
+    assert load.cost("a") < 1e-6
+
+
+def test_each_call_under_way_adds_to_the_cost() -> None:
+    load = Load(Clock())
+    load.begin("a")
+    load.took("a", 0.5)
+    assert load.cost("a") == 1.0
+    load.begin("a")
+    assert load.cost("a") == 1.5
+
+
+def test_an_unknown_target_is_tried_by_one_call_at_a_time() -> None:
+    load = Load(Clock())
+    assert load.cost("a") == 0
+    load.begin("a")
+    assert load.cost("a") > UNKNOWN_S
+    load.end("a")
+    assert load.cost("a") == 0
+
+
+def test_a_target_that_fails_fast_does_not_look_quick() -> None:
+    load = Load(Clock())
+    for key in "ab":
+        load.begin(key)
+        load.end(key)
+    load.took("a", 0.001)
+    load.failed("a")
+    load.took("b", 3.0)
+    assert load.cost("a") == FAILED_S > load.cost("b")
+
+
+def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_TARGETS", 3)
+    load = Load(Clock())
+    for key in "abcd":
+        load.begin(key)
+    assert [load.in_flight(key) for key in "abcd"] == [0, 1, 1, 1]
+    load.took("a", 5)
+    assert load.cost("a") == 0
