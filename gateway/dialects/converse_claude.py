@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from gateway.dialects.messages_schema import closed
 from gateway.dialects.messages_write_request import write_request
 from gateway.dialects.neutral import ChatRequest, Message, Part, Reasoning, Role, Text, ToolUse
 from gateway.exchange import Json
@@ -41,7 +42,8 @@ def claude_settings(request: ChatRequest, model: str) -> Settings:
     if "disable_parallel_tool_use" in (choice := said.get("tool_choice", {})):
         fields["tool_choice"] = choice
     thinks = request.thinking is None or thinking.get("type", "disabled") != "disabled"
-    return Settings(inference, fields, config.get("effort"), config.get("format", {}).get("schema"), thinks)
+    schema = closed(request.output.schema) if request.output is not None else None
+    return Settings(inference, fields, config.get("effort"), schema, thinks)
 
 
 def _outline(messages: Sequence[Message]) -> list[Message]:

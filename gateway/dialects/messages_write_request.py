@@ -5,11 +5,11 @@ together with tools and thoughts, and a reply can be read without knowing what w
 """
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
 from gateway.dialects.messages_models import takes_budgets, takes_formats, takes_sampling
+from gateway.dialects.messages_schema import closed
 from gateway.dialects.messages_turns import all_from_the_system, may_think, write_system, write_turns
 from gateway.dialects.neutral import ChatRequest, Output, Thinking, Tool, ToolChoice, ToolMode
 from gateway.errors import InvalidRequest
@@ -43,12 +43,6 @@ _JSON_ALONE = "Answer with one JSON object and nothing else: no code fence, no w
 _BUDGETS = {"minimal": 1_024, "low": 1_024, "medium": 4_096, "high": 16_384, "xhigh": 32_768}
 _LEAST_BUDGET = 1_024
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh"}
-_UNENFORCED = (
-    "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "maxItems",
-    "uniqueItems", "minProperties", "maxProperties",
-)  # fmt: skip
-_SCHEMAS_BY_NAME = ("properties", "$defs", "definitions")
-_SCHEMA_LISTS = ("anyOf", "allOf", "oneOf", "prefixItems")
 
 
 def write_request(request: ChatRequest, model: str) -> Json:
@@ -162,26 +156,4 @@ def _output(output: Output | None, model: str) -> tuple[Json, list[Json]]:
     if not takes_formats(model):
         schema = orjson.dumps(output.schema).decode()
         return {}, [{"type": "text", "text": f"{_JSON_ALONE} It must conform to this JSON Schema: {schema}"}]
-    return {"format": {"type": "json_schema", "schema": _closed(output.schema)}}, []
-
-
-def _closed(schema: Any) -> Any:
-    """The schema as Anthropic takes it: objects say that nothing else may be in them, limits are told, not enforced."""
-    if not isinstance(schema, dict):
-        return schema
-    closed: Json = {}
-    told = []
-    for key, value in schema.items():
-        if key in _UNENFORCED:
-            told.append(f"{key}: {value}")
-        elif key in _SCHEMAS_BY_NAME and isinstance(value, dict):
-            closed[key] = {name: _closed(inner) for name, inner in value.items()}
-        elif key in _SCHEMA_LISTS and isinstance(value, list):
-            closed[key] = [_closed(inner) for inner in value]
-        else:
-            closed[key] = _closed(value) if key == "items" else value
-    if closed.get("type") == "object" or "properties" in closed:
-        closed.setdefault("additionalProperties", False)
-    if told:
-        closed["description"] = " ".join([str(closed.get("description", "")), f"({', '.join(told)})"]).strip()
-    return closed
+    return {"format": {"type": "json_schema", "schema": closed(output.schema)}}, []

@@ -144,26 +144,11 @@ def test_a_model_that_may_not_think_is_not_asked_to() -> None:
     assert "thinking" in written(messages=called, thinking=Thinking("low"))
 
 
-def test_a_schema_for_the_answer_is_closed_and_its_limits_are_told() -> None:
-    schema = {
-        "type": "object",
-        "properties": {
-            "age": {"type": "integer", "minimum": 0, "maximum": 150, "description": "In years"},
-            "tags": {"type": "array", "items": {"type": "object", "properties": {}}, "maxItems": 3},
-            "either": {"anyOf": [{"type": "object", "properties": {}}, {"type": "null"}]},
-        },
-        "$defs": {"a": {"type": "object"}},
-    }
-    out = written(output=Output(schema, name="person"), thinking=Thinking("low"), model=LATE)["output_config"]
-    closed = out["format"]["schema"]
-    assert out["effort"] == "low"
-    assert closed["additionalProperties"] is closed["$defs"]["a"]["additionalProperties"] is False
-    properties = closed["properties"]
-    assert properties["age"] == {"type": "integer", "description": "In years (minimum: 0, maximum: 150)"}
-    assert properties["tags"]["items"]["additionalProperties"] is False
-    assert properties["tags"]["description"] == "(maxItems: 3)"
-    assert properties["either"]["anyOf"][0]["additionalProperties"] is False
-    assert "additionalProperties" not in schema, "the client's own schema is left alone"
+def test_a_schema_for_the_answer_is_asked_for_natively() -> None:
+    out = written(output=Output({"type": "object"}, name="person"), thinking=Thinking("low"), model=LATE)
+    schema = {"type": "object", "additionalProperties": False}
+    assert out["output_config"] == {"effort": "low", "format": {"type": "json_schema", "schema": schema}}
+    assert "system" not in out
 
 
 @pytest.mark.parametrize("model", ["claude-3-5-sonnet-latest", "claude-sonnet-4-20250514", "glm-4.6"])
