@@ -4,31 +4,35 @@ With `models:` in the file only those names are served. Without, every provider'
 `provider/model`, or bare where just one provider can be meant.
 """
 
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.config import Config, ModelConfig, PriceConfig, UpstreamModelConfig
+from gateway.config import Config, ModelConfig
 from gateway.exchange import Target
-from gateway.routing.types import Canary, Fallback, Option, Terms, When, option
+from gateway.prices import Prices, PriceTable, make_prices
 
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a name leads, and on what terms; `fallbacks` are names tried after its own targets. The prices are the
-    highest there may be: what a call may cost is reserved before it is known where it goes."""
+    """Where a name leads. `targets` carry their weights; `fallbacks` are names tried after all of them. `prices` are
+    the different ones of its targets: what a call may cost is reserved before it is known where it goes."""
 
     name: str
-    terms: Terms
-    fallbacks: tuple[Fallback, ...] = ()
+    targets: tuple[tuple[Target, float], ...]
+    fallbacks: tuple[str, ...] = ()
     max_output_tokens: int = DEFAULT_MAX_OUTPUT_TOKENS
-    input_price: float = 0.0
-    output_price: float = 0.0
+    prices: tuple[Prices, ...] = ()
 
-    @property
-    def owner(self) -> str:
-        return (self.terms.general or self.terms.special)[0].target.provider
+    def in_order(self, rng: random.Random) -> list[Target]:
+        """The targets in a random order by weight: the first is the choice, the others stand in for it. A weight of 0
+        is never the choice. (Efraimidis and Spirakis: sort by u^(1/w).)"""
+        if len(self.targets) == 1:
+            return [self.targets[0][0]]
+        keyed = [(rng.random() ** (1 / weight) if weight else -1.0, target) for target, weight in self.targets]
+        return [target for _, target in sorted(keyed, key=lambda pair: pair[0], reverse=True)]
 
 
 class Catalog:
@@ -37,71 +41,42 @@ class Catalog:
     def __init__(self, config: Config, known: Mapping[str, tuple[str, ...]] | None = None) -> None:
         self._providers = config.providers
         self._known = known or {}
-        self._routes = {name: _route(name, model) for name, model in config.models.items()}
+        self._prices = PriceTable(config.prices)
+        self._routes = {name: _route(name, model, self._prices) for name, model in config.models.items()}
 
     def find(self, name: str) -> Route | None:
         if self._routes:
             return self._routes.get(name)
         provider, _, model = name.partition("/")
         if model and provider in self._providers:
-            return _pass_through(name, provider, model)
+            return self._pass_through(name, provider, model)
         owners = [p for p, models in self._known.items() if name in models]
         if len(owners) != 1:
             owners = list(self._providers)
-        return _pass_through(name, owners[0], name) if len(owners) == 1 else None
+        return self._pass_through(name, owners[0], name) if len(owners) == 1 else None
 
     def names(self) -> Iterator[tuple[str, str]]:
         """(name, owner) of every model that can be listed."""
         for name, route in self._routes.items():
-            yield name, route.owner
+            yield name, route.targets[0][0].provider
         if not self._routes:
             several = len(self._providers) > 1
             for provider, models in self._known.items():
                 for model in models:
                     yield (f"{provider}/{model}" if several else model), provider
 
-
-def _route(name: str, model: ModelConfig) -> Route:
-    options = _options(model)
-    canary = model.canary
-    terms = Terms(
-        tuple(one for one in options if one.when is None),
-        tuple(one for one in options if one.when is not None),
-        model.strategy,
-        model.sticky is not None,
-        Canary(option(_target(canary.target, model.price)), canary.percent / 100, canary.by == "conversation")
-        if canary
-        else None,
-    )
-    targets = [one.target for one in (*options, *([terms.canary.option] if terms.canary else ()))]
-    return Route(
-        name,
-        terms,
-        tuple(Fallback(fallback.model, frozenset(fallback.on)) for fallback in model.fallbacks),
-        model.max_output_tokens,
-        max(target.input_price or 0.0 for target in targets),
-        max(target.output_price or 0.0 for target in targets),
-    )
+    def _pass_through(self, name: str, provider: str, model: str) -> Route:
+        target = _target(provider, model, None, self._prices)
+        return Route(name, ((target, 1.0),), prices=(target.prices,))
 
 
-def _options(model: ModelConfig) -> list[Option]:
-    """Without a number of its own a target's priority is its place in the file."""
-    by_place = all(target.priority is None for target in model.targets)
-    return [
-        option(
-            _target(target, model.price),
-            target.weight,
-            place if by_place else target.priority or 0,
-            When(frozenset(target.when.intents) or None, frozenset(target.when.tasks) or None) if target.when else None,
-        )
-        for place, target in enumerate(model.targets)
-    ]
+def _route(name: str, model: ModelConfig, table: PriceTable) -> Route:
+    """A model's own price counts before the table's."""
+    own = make_prices(model.price) if model.price else None
+    targets = tuple((_target(t.provider, t.model, own, table), t.weight) for t in model.targets)
+    prices = tuple(dict.fromkeys(target.prices for target, _ in targets))
+    return Route(name, targets, model.fallbacks, model.max_output_tokens, prices)
 
 
-def _target(config: UpstreamModelConfig, usual: PriceConfig | None) -> Target:
-    price = config.price or usual
-    return Target(config.provider, config.model, price.input if price else None, price.output if price else None)
-
-
-def _pass_through(name: str, provider: str, model: str) -> Route:
-    return Route(name, Terms((option(Target(provider, model)),)))
+def _target(provider: str, model: str, own: Prices | None, table: PriceTable) -> Target:
+    return Target(provider, model, table.find(f"{provider}/{model}") if own is None else own)

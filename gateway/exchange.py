@@ -15,6 +15,7 @@ from classifiers.base import Judgement, Turn
 
 if TYPE_CHECKING:
     from gateway.errors import Refusal
+    from gateway.prices import Prices
     from gateway.quota.base import Ask
 
 Json = dict[str, Any]
@@ -170,12 +171,18 @@ class Grant(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """Tokens as billed by the upstream."""
+    """Tokens as billed by the upstream. All but the first two are parts of these: of the prompt what was read from a
+    cache or written to one, images and sound; of the completion reasoning, images and sound."""
 
     prompt_tokens: int
     completion_tokens: int
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_tokens: int = 0
+    image_tokens: int = 0
+    audio_tokens: int = 0
+    image_output_tokens: int = 0
+    audio_output_tokens: int = 0
 
     @property
     def total_tokens(self) -> int:
@@ -209,12 +216,11 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model at one provider. `price` in micro-dollars per token (= USD per million tokens), None unknown."""
+    """One model at one provider. Without `prices` it is not known what it costs."""
 
     provider: str
     upstream_model: str
-    input_price: float | None = None
-    output_price: float | None = None
+    prices: "Prices" = ()
 
     @property
     def key(self) -> str:

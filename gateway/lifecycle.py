@@ -17,13 +17,12 @@ from gateway.exchange import Endpoint, Exchange, Inbound, ModelCall
 from gateway.headers import refusal_headers, reply_headers
 from gateway.phases.admit import admit, make_ask
 from gateway.phases.authenticate import authenticate
-from gateway.phases.choose import choose, what_is_asked
 from gateway.phases.classify import check_task, classify, enforce
 from gateway.phases.list_models import list_models
 from gateway.phases.parse import parse
 from gateway.phases.record import record
 from gateway.phases.relay import Relay
-from gateway.phases.route import find_route
+from gateway.phases.route import candidates, find_route
 from gateway.phases.settle import count_missing, needs_count, settle
 from gateway.services import Services
 from gateway.tasks import uninterrupted
@@ -71,22 +70,18 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
 
     task = check_task(call, who)
     route = find_route(call, who, routing.catalog)
+    targets = candidates(call, route, routing.catalog, routing.connections, s.rng)
     at = ex.mark("route", at)
 
     ex.verdict = verdict = classify(call, task, s.classifier, routing.policy)
     enforce(verdict)
     at = ex.mark("classify", at)
 
-    plan = choose(what_is_asked(call, who, route, verdict, task), route, routing, s.load, s.rng)
-    if plan.reason is not None:
-        ex.meter.flags.add(plan.reason)
-    at = ex.mark("choose", at)
-
     ex.ask = make_ask(inbound, who, call, route, verdict)
     ex.grant = await admit(ex.ask, s.quotas)
     at = ex.mark("admit", at)
 
-    await Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex)).run(plan.targets)
+    await Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex)).run(targets)
     ex.mark("relay", at)
 
 
@@ -104,6 +99,6 @@ def _finish(ex: Exchange, down: Downstream, s: Services) -> None:
         if ex.ask is not None and (
             ex.grant is not None or not isinstance(ex.refusal, RateLimitExceeded | InsufficientQuota)
         ):
-            settle(ex.ask, ex.meter, s.quotas)
+            settle(ex.ask, ex.meter, s.quotas, ex.inbound.at)
     finally:
         record(ex, down.committed, s.log, s.metrics)

@@ -34,6 +34,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "requests": ("Requests answered", ("endpoint", "model", "status")),
     "tokens": ("Tokens charged", ("model", "kind")),
     "cost_micros": ("Micro-dollars charged", ("model",)),
+    "unpriced": ("Requests that used tokens at an unknown price", ("model",)),
     "refusals": ("Requests refused, by reason", ("code",)),
     "actions": ("Verdicts of the policy", ("action",)),
     "cache": ("Calls that may be answered from the cache, by what became of that", ("outcome",)),
@@ -74,10 +75,11 @@ _Kind: TypeAlias = tuple[str, str | None, str | None, int, str | None, str | Non
 class _Tally:
     """What requests of one kind came to since they were last folded into the counters."""
 
-    __slots__ = ("attempts", "completion_tokens", "cost_micros", "prompt_tokens", "requests")
+    __slots__ = ("attempts", "completion_tokens", "cost_micros", "prompt_tokens", "requests", "unpriced")
 
     def __init__(self) -> None:
-        self.requests = self.attempts = self.prompt_tokens = self.completion_tokens = self.cost_micros = 0
+        self.requests = self.attempts = self.prompt_tokens = self.completion_tokens = 0
+        self.cost_micros = self.unpriced = 0
 
 
 class Metrics:
@@ -102,7 +104,10 @@ class Metrics:
         tally.attempts += row["attempts"]
         tally.prompt_tokens += row["prompt_tokens"]
         tally.completion_tokens += row["completion_tokens"]
-        tally.cost_micros += row["cost_micros"] or 0
+        if (cost := row["cost_micros"]) is not None:
+            tally.cost_micros += cost
+        elif row["prompt_tokens"] or row["completion_tokens"]:
+            tally.unpriced += 1
 
         histograms, total_s, overhead_s = self.histograms, row["total_ms"] / 1000, row["overhead_ms"] / 1000
         counts = histograms["request_seconds"]
@@ -159,6 +164,8 @@ class Metrics:
             self._add("tokens", tally.completion_tokens, model, "completion")
             if tally.cost_micros:
                 self._add("cost_micros", tally.cost_micros, model)
+            if tally.unpriced:
+                self._add("unpriced", tally.unpriced, model)
 
     def _add(self, name: str, amount: float, *labels: str) -> None:
         series = self._counters[name]

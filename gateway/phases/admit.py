@@ -5,6 +5,7 @@ from functools import lru_cache
 from gateway.catalog import Route
 from gateway.errors import Overloaded
 from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
+from gateway.prices import most_micros
 from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope
 
 _THROTTLE = Action.THROTTLE  # looked up once: in Python 3.11 that costs as much as a call
@@ -23,10 +24,12 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     limits = who.user_limits
     if verdict is not None and verdict.action is _THROTTLE and verdict.enforced:
         limits = _throttled(limits)
-    cost = prompt * route.input_price + output * route.output_price
     tokens = prompt + output
     min_tokens = tokens if most else prompt
-    return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, round(cost))
+    cost = 0
+    for prices in route.prices:  # the dearest, since it is not known yet where it goes
+        cost = max(cost, most_micros(prices, prompt, output, inbound.at) or 0)
+    return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, cost)
 
 
 async def admit(ask: Ask, quotas: QuotaStore) -> Grant:

@@ -3,10 +3,12 @@
 import time
 
 from gateway.errors import ClientGone
-from gateway.exchange import Exchange
+from gateway.exchange import Exchange, Usage
 from gateway.logsink.base import LogRow, LogSink
 from gateway.metrics import Metrics
-from gateway.phases.settle import cost_micros
+from gateway.phases.settle import cost_of
+
+_NOTHING = Usage(0, 0)
 
 
 def record(ex: Exchange, committed: bool, log: LogSink, metrics: Metrics) -> None:
@@ -22,7 +24,8 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
     )  # fmt: skip
     began, target, first_byte_at = inbound.started, meter.target, meter.first_byte_at
     intent, misuse = verdict.judgement if verdict is not None else (None, None)
-    prompt_tokens, completion_tokens, cached_tokens, reasoning_tokens = meter.usage or (0, 0, 0, 0)
+    usage = meter.usage or _NOTHING
+    prompt_tokens, completion_tokens = usage[0], usage[1]
     gone = isinstance(refusal, ClientGone)
     total_s = now - began
     return {
@@ -49,9 +52,9 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
         "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
         "total_tokens": prompt_tokens + completion_tokens,
-        "cached_tokens": cached_tokens,
-        "reasoning_tokens": reasoning_tokens,
-        "cost_micros": cost_micros(target, meter.usage),
+        "cached_tokens": usage[2],
+        "reasoning_tokens": usage[3],
+        "cost_micros": cost_of(meter, inbound.at),
         "ttfb_ms": (first_byte_at - began) * 1000 if first_byte_at else None,
         "total_ms": total_s * 1000,
         "overhead_ms": (total_s - meter.upstream_s) * 1000,

@@ -6,10 +6,12 @@ count of the input and of what was relayed takes its place; that count is made o
 
 import asyncio
 from collections.abc import Sequence
+from datetime import datetime
 
 from classifiers.base import Turn
 from gateway.count import count, count_reply
-from gateway.exchange import Meter, ModelCall, Target, Usage
+from gateway.exchange import Meter, ModelCall, Usage
+from gateway.prices import UNKNOWN, cost_micros
 from gateway.quota.base import Ask, QuotaStore
 
 _SLACK_TOKENS = 8_192
@@ -27,7 +29,7 @@ def needs_count(call: ModelCall, meter: Meter) -> bool:
 
 def _is_plausible(call: ModelCall, meter: Meter, usage: Usage) -> bool:
     """A token is at least a byte of something: more tokens than that are an upstream's error, or its lie."""
-    prompt, completion, _, reasoning = usage
+    prompt, completion, _, reasoning = usage[:4]
     return (
         prompt <= 2 * call.body_bytes + _UNSEEN_TOKENS
         and completion - reasoning <= meter.relayed_bytes + 8 * meter.counted_tokens + _SLACK_TOKENS
@@ -40,26 +42,24 @@ async def count_missing(call: ModelCall, meter: Meter) -> None:
     counted = await asyncio.to_thread(_count, call.turns, b"".join(meter.relayed))
     prompt, completion = counted[0], counted[1] + meter.counted_tokens
     said = meter.usage or Usage(0, 0)
-    meter.usage = Usage(
-        said.prompt_tokens or prompt, max(said.completion_tokens, completion), said.cached_tokens, said.reasoning_tokens
+    meter.usage = said._replace(
+        prompt_tokens=said.prompt_tokens or prompt, completion_tokens=max(said.completion_tokens, completion)
     )
     meter.flags.add("usage_counted")
 
 
-def settle(ask: Ask, meter: Meter, quotas: QuotaStore) -> None:
-    """Charge what was used, and give back the rest of what `ask` reserved."""
+def settle(ask: Ask, meter: Meter, quotas: QuotaStore, at: datetime) -> None:
+    """Charge what was used, at the price of `at`, and give back the rest of what `ask` reserved."""
     usage = meter.usage
     if usage is None:
         quotas.settle(ask, 0, 0)
     else:
-        quotas.settle(ask, usage.prompt_tokens + usage.completion_tokens, cost_micros(meter.target, usage) or 0)
+        quotas.settle(ask, usage.prompt_tokens + usage.completion_tokens, cost_of(meter, at) or 0)
 
 
-def cost_micros(target: Target | None, usage: Usage | None) -> int | None:
-    """Micro-dollars, rounded to whole ones; None where the price is unknown."""
-    if target is None or usage is None or target.input_price is None or target.output_price is None:
-        return None
-    return round(usage.prompt_tokens * target.input_price + usage.completion_tokens * target.output_price)
+def cost_of(meter: Meter, at: datetime) -> int | None:
+    """Micro-dollars; None where nothing was used or the price is unknown."""
+    return cost_micros(UNKNOWN if meter.target is None else meter.target.prices, meter.usage, at)
 
 
 def _count(turns: Sequence[Turn], relayed: bytes) -> tuple[int, int]:

@@ -18,23 +18,31 @@ def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
         if type(made) is not int or not 0 <= made < _TOO_MANY:
             return None
         total += made
-    cached = _count(usage.get("prompt_tokens_details") or usage.get("input_tokens_details"), "cached_tokens")
-    reasoned = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    into = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
+    out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    cached, written = _count(into, "cached_tokens"), 0
     if not cached and "cache_read_input_tokens" in usage:
         cached = _count(usage, "cache_read_input_tokens")
-    return Usage(total - made, made, cached, _count(reasoned, "reasoning_tokens"))
+    if "cache_creation_input_tokens" in usage:
+        written = _count(usage, "cache_creation_input_tokens")
+    return Usage(
+        total - made,
+        made,
+        cached,
+        _count(out, "reasoning_tokens"),
+        written,
+        _count(into, "image_tokens"),
+        _count(into, "audio_tokens"),
+        _count(out, "image_tokens"),
+        _count(out, "audio_tokens"),
+    )
 
 
 def merge(old: Usage | None, new: Usage) -> Usage:
     """Streams report usage in parts, each cumulative: the larger count is the later one."""
     if old is None:
         return new
-    return Usage(
-        max(old.prompt_tokens, new.prompt_tokens),
-        max(old.completion_tokens, new.completion_tokens),
-        max(old.cached_tokens, new.cached_tokens),
-        max(old.reasoning_tokens, new.reasoning_tokens),
-    )
+    return Usage(*map(max, old, new))
 
 
 def _count(holder: Any, key: str) -> int:

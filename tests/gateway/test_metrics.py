@@ -55,6 +55,7 @@ def test_a_request_is_counted_by_what_its_row_says(files: MetricsFiles, metrics:
     assert value(found, "tokens_total", model="m", kind="prompt") == 20
     assert value(found, "tokens_total", model="m", kind="completion") == 5
     assert value(found, "cost_micros_total", model="m") == 70
+    assert value(found, "unpriced_total", model="m") == 1
     assert value(found, "refusals_total", code="upstream_error") == 1
     assert value(found, "actions_total", action="allow") == 2
     assert value(found, "attempts_total", provider="a") == 4

@@ -1,5 +1,6 @@
 """What a call may use is held before the upstream is asked."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from gateway.catalog import Route
 from gateway.errors import Overloaded, RateLimitExceeded
 from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
+from gateway.prices import UNKNOWN
 from gateway.quota.base import Ask, QuotaUnavailable
-from gateway.routing.types import Terms, option
-from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, with_limits
+from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, priced, with_limits
 
-ROUTE = Route("m", Terms((option(Target("a", "m")),)), max_output_tokens=1000, input_price=2, output_price=10)
+ROUTE = Route("m", ((Target("a", "m"), 1.0),), max_output_tokens=1000, prices=(priced(2, 10),))
 LIMITED = with_limits(ALICE, rpm=60, tpm=5000)
 
 
@@ -44,8 +45,14 @@ def test_what_makes_no_output_holds_none() -> None:
     assert ask(Endpoint.EMBEDDINGS).tokens == make_call(Endpoint.EMBEDDINGS).input_tokens_estimate
 
 
+def test_the_dearest_of_the_targets_is_held() -> None:
+    route = replace(ROUTE, prices=(priced(1, 20), priced(5, 1), UNKNOWN))
+    made, call = make_ask(make_inbound(), LIMITED, make_call(max_tokens=50), route, None), make_call()
+    assert made.cost_micros == call.input_tokens_estimate + 50 * 20
+
+
 def test_an_unknown_price_holds_no_money() -> None:
-    route = Route("m", Terms((option(Target("a", "m")),)))
+    route = Route("m", ((Target("a", "m"), 1.0),))
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
 
 

@@ -12,7 +12,7 @@ from gateway.logsink.base import COLUMNS
 from gateway.logsink.memory import MemoryLogSink
 from gateway.metrics import Metrics
 from gateway.phases.record import make_row, record
-from tests.gateway.scripted import ALICE, make_call, make_inbound
+from tests.gateway.scripted import ALICE, make_call, make_inbound, priced
 
 VERDICT = Verdict(Judgement(Intent("coding", 0.87654), Misuse(0.123456, "benign")), 0.333333, Action.FLAG, "r", True)
 
@@ -35,7 +35,7 @@ def test_a_request_refused_at_the_door_has_a_row_of_nothing() -> None:
 
 
 def test_an_answered_call_has_a_row_of_everything() -> None:
-    inbound, target = make_inbound(), Target("a", "gpt", 2, 10)
+    inbound, target = make_inbound(), Target("a", "gpt", priced(2, 10))
     meter = Meter(
         Usage(100, 20, 7, 3), answered=True, complete=True, first_byte_at=inbound.started + 0.5, upstream_s=1.9,
         attempts=2, flags={"b", "a"}, target=target,

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import time
-from typing import Any
 
 import orjson
 import pytest
@@ -32,6 +31,7 @@ from tests.gateway.scripted import (
     make_call,
     make_config,
     make_inbound,
+    priced,
 )
 
 REPLY = {"choices": [{"message": {"content": "hello world"}}], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
@@ -53,11 +53,11 @@ def stream(*words: str) -> ScriptedReply:
 class Calls:
     """Calls over scripted upstreams, named `a`, `b`, …, in the order of the model's fallbacks."""
 
-    def __init__(self, *upstreams: ScriptedUpstream, **defaults: Any) -> None:
+    def __init__(self, *upstreams: ScriptedUpstream, **defaults: float) -> None:
         self.upstreams = dict(zip("abc", upstreams, strict=False))
         fallbacks = [f"only-{name}" for name in list(self.upstreams)[1:]]
         self.world = World(make_config(*self.upstreams, fallbacks=fallbacks, **defaults), self.upstreams)
-        self.targets = [Target(name, "m", 2, 10) for name in self.upstreams]
+        self.targets = [Target(name, "m", priced(2, 10)) for name in self.upstreams]
         self.meter = Meter()
         self.down = ListDownstream()
 

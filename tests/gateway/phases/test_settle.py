@@ -1,20 +1,21 @@
 """The upstream's word counts where it can be true; where it is missing or can't, our own count does."""
 
-from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from gateway.count import count
 from gateway.exchange import Endpoint, Meter, Target, Usage
-from gateway.phases.settle import cost_micros, count_missing, needs_count, settle
+from gateway.phases.settle import cost_of, count_missing, needs_count, settle
 from gateway.quota.base import Ask
 from tests.gateway.phases.test_stream import word
-from tests.gateway.scripted import WatchedQuotas, make_call
+from tests.gateway.scripted import WatchedQuotas, make_call, priced
 
-PRICED = Target("a", "m", 0.15, 0.6)
+PRICED = Target("a", "m", priced(0.15, 0.6))
 CALL = make_call()
 RELAYED = word("hello world")
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
 
 def meter(usage: Usage | None, **changes: Any) -> Meter:
@@ -89,19 +90,18 @@ async def test_every_turn_is_counted() -> None:
         (PRICED, Usage(0, 1), 1),
         (PRICED, None, None),
         (None, Usage(1, 1), None),
-        (replace(PRICED, output_price=None), Usage(1, 1), None),
-        (replace(PRICED, input_price=None), Usage(1, 1), None),
-        (Target("a", "m", 0, 0), Usage(1, 1), 0),
+        (Target("a", "m"), Usage(1, 1), None),
+        (Target("a", "m", priced(0, 0)), Usage(1, 1), 0),
     ],
 )
 def test_cost_is_in_whole_micro_dollars_and_unknown_without_a_price(
     target: Target | None, usage: Usage | None, micros: int | None
 ) -> None:
-    assert cost_micros(target, usage) == micros
+    assert cost_of(Meter(usage, target=target), NOW) == micros
 
 
 def test_what_was_used_is_charged_and_nothing_without_usage() -> None:
     quotas, ask = WatchedQuotas(), Ask("x", (), 100, 10)
-    settle(ask, meter(Usage(1000, 500)), quotas)
-    settle(ask, meter(None), quotas)
+    settle(ask, meter(Usage(1000, 500)), quotas, NOW)
+    settle(ask, meter(None), quotas, NOW)
     assert [settled[1:] for settled in quotas.settled] == [(1500, 450), (0, 0)]

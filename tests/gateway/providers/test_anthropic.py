@@ -39,7 +39,7 @@ def test_cached_input_is_input() -> None:
     usage = {
         "input_tokens": 3, "cache_creation_input_tokens": 10, "cache_read_input_tokens": 20, "output_tokens": 4,
     }  # fmt: skip
-    assert provider.usage(Endpoint.MESSAGES, {"usage": usage}) == Usage(33, 4, cached_tokens=20)
+    assert provider.usage(Endpoint.MESSAGES, {"usage": usage}) == Usage(33, 4, cached_tokens=20, cache_write_tokens=10)
     replies: list[Any] = [None, [], {}, {"usage": None}, {"usage": {"output_tokens": 5}}]
     for reply in replies:
         assert provider.usage(Endpoint.MESSAGES, reply) is None
