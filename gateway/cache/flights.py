@@ -20,7 +20,7 @@ class Without(Enum):
 
 
 Outcome: TypeAlias = Entry | Without
-Flight: TypeAlias = "Future[Outcome]"
+Flight: TypeAlias = Future[Outcome]
 
 
 class Flights:
