@@ -4,35 +4,33 @@ With `models:` in the file only those names are served. Without, every provider'
 `provider/model`, or bare where just one provider can be meant.
 """
 
-import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.config import Config, ModelConfig
+from gateway.cache.rule import CacheConfig
+from gateway.config import Config, ModelConfig, UpstreamModelConfig
 from gateway.exchange import Target
 from gateway.prices import Prices, PriceTable, make_prices
+from gateway.routing.types import Canary, Fallback, Option, Terms, When, option
 
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a name leads. `targets` carry their weights; `fallbacks` are names tried after all of them. `prices` are
-    the different ones of its targets: what a call may cost is reserved before it is known where it goes."""
+    """Where a name leads, and on what terms; `fallbacks` are names tried after its own targets. `prices` are the
+    different ones of its targets: what a call may cost is reserved before it is known where it goes."""
 
     name: str
-    targets: tuple[tuple[Target, float], ...]
-    fallbacks: tuple[str, ...] = ()
+    terms: Terms
+    fallbacks: tuple[Fallback, ...] = ()
     max_output_tokens: int = DEFAULT_MAX_OUTPUT_TOKENS
     prices: tuple[Prices, ...] = ()
+    cache: CacheConfig | None = None
 
-    def in_order(self, rng: random.Random) -> list[Target]:
-        """The targets in a random order by weight: the first is the choice, the others stand in for it. A weight of 0
-        is never the choice. (Efraimidis and Spirakis: sort by u^(1/w).)"""
-        if len(self.targets) == 1:
-            return [self.targets[0][0]]
-        keyed = [(rng.random() ** (1 / weight) if weight else -1.0, target) for target, weight in self.targets]
-        return [target for _, target in sorted(keyed, key=lambda pair: pair[0], reverse=True)]
+    @property
+    def owner(self) -> str:
+        return (self.terms.general or self.terms.special)[0].target.provider
 
 
 class Catalog:
@@ -42,7 +40,11 @@ class Catalog:
         self._providers = config.providers
         self._known = known or {}
         self._prices = PriceTable(config.prices)
-        self._routes = {name: _route(name, model, self._prices) for name, model in config.models.items()}
+        self._cache = config.cache.if_on
+        self._routes = {
+            name: _route(name, model, self._prices, config.cache.of(model.cache).if_on)
+            for name, model in config.models.items()
+        }
 
     def find(self, name: str) -> Route | None:
         if self._routes:
@@ -58,7 +60,7 @@ class Catalog:
     def names(self) -> Iterator[tuple[str, str]]:
         """(name, owner) of every model that can be listed."""
         for name, route in self._routes.items():
-            yield name, route.targets[0][0].provider
+            yield name, route.owner
         if not self._routes:
             several = len(self._providers) > 1
             for provider, models in self._known.items():
@@ -66,17 +68,50 @@ class Catalog:
                     yield (f"{provider}/{model}" if several else model), provider
 
     def _pass_through(self, name: str, provider: str, model: str) -> Route:
-        target = _target(provider, model, None, self._prices)
-        return Route(name, ((target, 1.0),), prices=(target.prices,))
+        target = Target(provider, model, self._prices.find(f"{provider}/{model}"))
+        return Route(name, Terms((option(target),)), prices=(target.prices,), cache=self._cache)
 
 
-def _route(name: str, model: ModelConfig, table: PriceTable) -> Route:
-    """A model's own price counts before the table's."""
-    own = make_prices(model.price) if model.price else None
-    targets = tuple((_target(t.provider, t.model, own, table), t.weight) for t in model.targets)
-    prices = tuple(dict.fromkeys(target.prices for target, _ in targets))
-    return Route(name, targets, model.fallbacks, model.max_output_tokens, prices)
+def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig | None) -> Route:
+    options = _options(model, table)
+    canary = model.canary
+    terms = Terms(
+        tuple(one for one in options if one.when is None),
+        tuple(one for one in options if one.when is not None),
+        model.strategy,
+        model.sticky is not None,
+        Canary(option(_target(canary.target, model, table)), canary.percent / 100, canary.by == "conversation")
+        if canary
+        else None,
+    )
+    targets = [one.target for one in (*options, *([terms.canary.option] if terms.canary else ()))]
+    return Route(
+        name,
+        terms,
+        tuple(Fallback(fallback.model, frozenset(fallback.on)) for fallback in model.fallbacks),
+        model.max_output_tokens,
+        tuple(dict.fromkeys(target.prices for target in targets)),
+        cache,
+    )
 
 
-def _target(provider: str, model: str, own: Prices | None, table: PriceTable) -> Target:
-    return Target(provider, model, table.find(f"{provider}/{model}") if own is None else own)
+def _options(model: ModelConfig, table: PriceTable) -> list[Option]:
+    """Without a number of its own a target's priority is its place in the file."""
+    by_place = all(target.priority is None for target in model.targets)
+    return [
+        option(
+            _target(target, model, table),
+            target.weight,
+            place if by_place else target.priority or 0,
+            When(frozenset(target.when.intents) or None, frozenset(target.when.tasks) or None) if target.when else None,
+        )
+        for place, target in enumerate(model.targets)
+    ]
+
+
+def _target(config: UpstreamModelConfig, model: ModelConfig, table: PriceTable) -> Target:
+    """Its own price counts before that of the name it serves, and this before the table's."""
+    price = config.price or model.price
+    return Target(
+        config.provider, config.model, make_prices(price) if price else table.find(f"{config.provider}/{config.model}")
+    )

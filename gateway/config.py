@@ -19,6 +19,10 @@ from gateway.providers.presets import PRESETS
 
 Mode = Literal["off", "shadow", "enforce"]
 OWN_TYPES = ("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "echo")
+Strategy = Literal["weighted", "priority", "least_in_flight", "latency", "cheapest"]
+Trouble = Literal["error", "timeout", "rate_limit", "context_length", "content_filter"]
+"""Why an attempt failed, as far as it matters to where the next one goes."""
+ILLNESSES: tuple[Trouble, ...] = ("error", "timeout", "rate_limit")
 
 DEFAULT_BASE_URLS: Mapping[str, str] = {
     "openai": "https://api.openai.com/v1",
@@ -94,18 +98,57 @@ class ProviderConfig(_Strict):
         preset = PRESETS.get(self.type)
         return self.base_url or (preset.base_url if preset else DEFAULT_BASE_URLS[self.type])
 
-class TargetConfig(_Strict):
+
+class UpstreamModelConfig(_Strict):
+    """A model at a provider. Without a price of its own it costs what the name it serves costs."""
+
     provider: str
     model: str
+    price: PeriodsConfig | None = None
+
+
+class WhenConfig(_Strict):
+    """The calls a target is for: of one of these intents, and for one of these tasks (by name)."""
+
+    intents: tuple[str, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+
+class TargetConfig(UpstreamModelConfig):
     weight: float = Field(default=1, ge=0)
+    priority: int | None = Field(default=None, ge=0)
+    when: WhenConfig | None = None
+
+
+class CanaryConfig(_Strict):
+    """A new target that gets the same few per cent of the users, or of the conversations, each time."""
+
+    target: UpstreamModelConfig
+    percent: float = Field(ge=0, le=100)
+    by: Literal["user", "conversation"] = "user"
+
+
+class FallbackConfig(_Strict):
+    """Another name of this file, and the troubles that lead to it. A bare name is one for whatever is an illness."""
+
+    model: str
+    on: tuple[Trouble, ...] = Field(default=ILLNESSES, min_length=1)
 
 
 class ModelConfig(_Strict):
     targets: tuple[TargetConfig, ...] = Field(min_length=1)
-    fallbacks: tuple[str, ...] = ()
+    strategy: Strategy = "weighted"
+    sticky: Literal["conversation"] | None = None
+    canary: CanaryConfig | None = None
+    fallbacks: tuple[FallbackConfig, ...] = ()
     price: PeriodsConfig | None = None
     max_output_tokens: int = Field(default=4096, ge=1)
     cache: CacheConfig | None = None
+
+    @field_validator("fallbacks", mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return [{"model": one} if isinstance(one, str) else one for one in given] if isinstance(given, list) else given
 
 
 class DefaultsConfig(_Strict):
@@ -243,13 +286,24 @@ def _cross_check(config: Config) -> Iterator[str]:
         if not _NAME.fullmatch(name):
             yield f"{name!r}: names are 1 to 200 of A-Z a-z 0-9 . _ : / @ + -"
     for name, model in config.models.items():
-        for target in model.targets:
-            if config.providers and target.provider not in config.providers:
-                yield f"models.{name}: no provider {target.provider!r}"
-        if not any(target.weight > 0 for target in model.targets):
-            yield f"models.{name}: no target has a weight above 0"
-        for fallback in model.fallbacks:
-            if fallback not in config.models:
-                yield f"models.{name}: fallback {fallback!r} is no model of this file"
-            if fallback == name:
-                yield f"models.{name}: falls back to itself"
+        yield from (f"models.{name}: {fault}" for fault in _faults_of(name, model, config))
+
+
+def _faults_of(name: str, model: ModelConfig, config: Config) -> Iterator[str]:
+    canary = (model.canary.target,) if model.canary else ()
+    for target in (*model.targets, *canary):
+        if config.providers and target.provider not in config.providers:
+            yield f"no provider {target.provider!r}"
+    if not any(target.weight > 0 for target in model.targets):
+        yield "no target has a weight above 0"
+    if all(target.when for target in model.targets):
+        yield "every target has a `when`: a call that fits none would have nowhere to go"
+    if any(target.when and not (target.when.intents or target.when.tasks) for target in model.targets):
+        yield "a `when` names neither intents nor tasks"
+    if model.sticky and model.strategy in ("least_in_flight", "latency"):
+        yield f"sticky says where a conversation stays, {model.strategy} that each call goes elsewhere"
+    for fallback in model.fallbacks:
+        if fallback.model not in config.models:
+            yield f"fallback {fallback.model!r} is no model of this file"
+        if fallback.model == name:
+            yield "falls back to itself"

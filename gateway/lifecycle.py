@@ -17,12 +17,14 @@ from gateway.exchange import Endpoint, Exchange, Inbound, ModelCall
 from gateway.headers import refusal_headers, reply_headers
 from gateway.phases.admit import admit, make_ask
 from gateway.phases.authenticate import authenticate
+from gateway.phases.choose import choose, what_is_asked
 from gateway.phases.classify import check_task, classify, enforce
 from gateway.phases.list_models import list_models
 from gateway.phases.parse import parse
+from gateway.phases.recall import recall
 from gateway.phases.record import record
 from gateway.phases.relay import Relay
-from gateway.phases.route import candidates, find_route
+from gateway.phases.route import find_route
 from gateway.phases.settle import count_missing, needs_count, settle
 from gateway.services import Services
 from gateway.tasks import uninterrupted
@@ -70,18 +72,27 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
 
     task = check_task(call, who)
     route = find_route(call, who, routing.catalog)
-    targets = candidates(call, route, routing.catalog, routing.connections, s.rng)
     at = ex.mark("route", at)
 
     ex.verdict = verdict = classify(call, task, s.classifier, routing.policy)
     enforce(verdict)
     at = ex.mark("classify", at)
 
+    plan = choose(what_is_asked(call, who, route, verdict, task), route, routing, s.load, s.rng)
+    if plan.reason is not None:
+        ex.meter.flags.add(plan.reason)
+    at = ex.mark("choose", at)
+
+    cached = recall(inbound, call, who, route.cache, plan.targets, s) if route.cache is not None else None
     ex.ask = make_ask(inbound, who, call, route, verdict)
     ex.grant = await admit(ex.ask, s.quotas)
     at = ex.mark("admit", at)
 
-    await Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex)).run(targets)
+    relay = Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex))
+    if cached is None:
+        await relay.run(plan.targets)
+    else:
+        await cached.answer(relay, lambda: relay.run(plan.targets))
     ex.mark("relay", at)
 
 

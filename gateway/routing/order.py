@@ -6,11 +6,13 @@ never the choice while there is another. Ask only for what is chosen: the log ro
 
 import random
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from math import inf
 from typing import NamedTuple
 
 from gateway.config import Strategy
 from gateway.exchange import ModelCall, Target
+from gateway.prices import most_micros
 from gateway.routing.chance import Chance, conversation_of, mixed, seed_of
 from gateway.routing.load import Load
 from gateway.routing.types import Canary, Option, Terms
@@ -102,9 +104,8 @@ def _by_price(drawn: list[Option], load: Load, asked: Asked) -> list[Option]:
 
 
 def _price(target: Target, prompt: int, output: int) -> float:
-    if target.input_price is None or target.output_price is None:
-        return inf
-    return prompt * target.input_price + output * target.output_price
+    micros = most_micros(target.prices, prompt, output, datetime.now(UTC))
+    return inf if micros is None else micros
 
 
 _STRATEGIES: dict[Strategy, Callable[[list[Option], Load, Asked], list[Option]]] = {

@@ -28,6 +28,7 @@ from gateway.providers.base import OutOfTime, ReplyTooLarge, Upstream, UpstreamR
 from gateway.providers.openai import OpenAIProvider
 from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent
 from gateway.quota.memory import MemoryQuotaStore
+from gateway.routing.load import Load
 from gateway.services import Connection, Routing, Services
 from gateway.tokens.base import new_token
 from gateway.tokens.cached import CachedTokenStore
@@ -286,6 +287,7 @@ class World:
             metrics=Metrics(),
             routing=Routing(Catalog(config), connections, policy, config.defaults),
             breakers=Breakers(self.clock),
+            load=Load(self.clock),
             rng=random.Random(1),
             sleep=self.clock.sleep,
         )
@@ -295,17 +297,23 @@ def _provider(kind: str) -> OpenAIProvider | AnthropicProvider:
     return AnthropicProvider("key-a") if kind == "anthropic" else OpenAIProvider("key-o")
 
 
-def make_config(*names: str, fallbacks: Sequence[str] = (), **defaults: Any) -> Config:
+def make_config(
+    *names: str, fallbacks: Sequence[Any] = (), model: Mapping[str, Any] | None = None, **defaults: Any
+) -> Config:
     """A model `m` at the providers named, and one `only-<name>` at each; a name that starts with `claude` is one of
-    Anthropic's."""
+    Anthropic's. `model` changes what `m` is: a target of its may be given by the provider's name alone."""
+    elsewhere = {one if isinstance(one, str) else one["model"] for one in fallbacks}
+    changes = dict(model or {})
+    targets = changes.pop("targets", [n for n in names if f"only-{n}" not in elsewhere])
     return Config.model_validate(
         {
             "providers": {n: {"type": "anthropic" if n.startswith("claude") else "openai"} for n in names},
             "models": {
                 "m": {
-                    "targets": [{"provider": n, "model": "m"} for n in names if f"only-{n}" not in fallbacks],
+                    "targets": [{"provider": one, "model": "m"} if isinstance(one, str) else one for one in targets],
                     "fallbacks": list(fallbacks),
                     "price": {"input": 2, "output": 10},
+                    **changes,
                 },
                 **{f"only-{n}": {"targets": [{"provider": n, "model": "m"}]} for n in names},
             },

@@ -1,7 +1,5 @@
 """Where a name leads."""
 
-import random
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,6 +8,7 @@ from gateway.catalog import DEFAULT_MAX_OUTPUT_TOKENS, Catalog
 from gateway.config import Config
 from gateway.exchange import Target
 from gateway.prices import UNKNOWN
+from gateway.routing.types import Fallback, Terms, When, option
 from tests.gateway.scripted import priced
 
 
@@ -31,8 +30,8 @@ def test_with_models_only_those_names_are_served() -> None:
     )  # fmt: skip
     route = made.find("fast")
     assert route is not None
-    assert route.targets == ((Target("a", "m", priced(1, 2)), 1.0),)
-    assert (route.fallbacks, route.max_output_tokens) == (("fast",), 7)
+    assert [one.target for one in route.terms.general] == [Target("a", "m", priced(1, 2))]
+    assert (route.fallbacks, route.max_output_tokens) == ((Fallback("fast"),), 7)
     assert made.find("a/m") is made.find("m") is None
     assert list(made.names()) == [("fast", "a")]
 
@@ -47,7 +46,7 @@ def test_with_models_only_those_names_are_served() -> None:
 def test_without_models_names_pass_through(name: str, provider: str, model: str) -> None:
     route = catalog(None, {"a": ("gpt", "both"), "b": ("llama", "both")}).find(name)
     assert route is not None
-    assert route.targets == ((Target(provider, model), 1.0),)
+    assert route.terms == Terms((option(Target(provider, model)),))
     assert route.max_output_tokens == DEFAULT_MAX_OUTPUT_TOKENS
 
 
@@ -59,7 +58,7 @@ def test_a_name_that_may_mean_two_leads_nowhere(name: str) -> None:
 def test_one_provider_takes_every_name() -> None:
     route = catalog(None, None, "only").find("meta/llama")
     assert route is not None
-    assert route.targets[0][0] == Target("only", "meta/llama")
+    assert route.terms.general[0].target == Target("only", "meta/llama")
 
 
 def test_known_models_are_listed_so_that_they_can_be_found() -> None:
@@ -71,15 +70,44 @@ def test_known_models_are_listed_so_that_they_can_be_found() -> None:
         assert all(made.find(name) for name, _ in made.names())
 
 
-def test_the_first_choice_is_drawn_by_weight_and_zero_is_only_a_stand_in() -> None:
-    made = catalog({"m": {"targets": [target(weight=3), target("b"), target("a", model="z", weight=0)]}})
+def test_a_route_is_what_the_file_says() -> None:
+    made = catalog(
+        {
+            "m": {
+                "targets": [target(weight=3), target("b", when={"intents": ["coding"], "tasks": ["ops"]})],
+                "strategy": "cheapest", "sticky": "conversation", "price": {"input": 1, "output": 9},
+                "canary": {"target": target("b", price={"input": 5, "output": 6}), "percent": 5, "by": "conversation"},
+                "fallbacks": ["n", {"model": "n", "on": ["context_length"]}],
+            },
+            "n": {"targets": [target()]},
+        }
+    )  # fmt: skip
     route = made.find("m")
     assert route is not None
-    rng = random.Random(7)
-    orders = [route.in_order(rng) for _ in range(4000)]
-    firsts = Counter(order[0].provider for order in orders)
-    assert firsts["a"] / 4000 == pytest.approx(0.75, abs=0.03)
-    assert all(order[-1].upstream_model == "z" and len(order) == 3 for order in orders)
+    terms = route.terms
+    assert [(one.target.provider, one.weight) for one in terms.general] == [("a", 3)]
+    assert [one.when for one in terms.special] == [When(frozenset({"coding"}), frozenset({"ops"}))]
+    assert (terms.strategy, terms.sticky) == ("cheapest", True)
+    assert terms.canary is not None
+    assert (terms.canary.option.target, terms.canary.share) == (Target("b", "m", priced(5, 6)), 0.05)
+    assert terms.canary.by_conversation
+    assert route.fallbacks == (
+        Fallback("n", frozenset({"error", "timeout", "rate_limit"})),
+        Fallback("n", frozenset({"context_length"})),
+    )
+    assert route.prices == (priced(1, 9), priced(5, 6))
+    assert route.owner == "a"
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [((None, None, None), [0, 1, 2]), ((1, None, 5), [1, 0, 5]), ((7, 7, 7), [7, 7, 7])]
+)
+def test_a_priority_is_the_place_in_the_file_unless_there_are_numbers(
+    given: tuple[int | None, ...], found: list[int]
+) -> None:
+    route = catalog({"m": {"targets": [target(priority=number) for number in given]}}).find("m")
+    assert route is not None
+    assert [one.priority for one in route.terms.general] == found
 
 
 def test_a_price_is_the_model_s_own_or_the_table_s() -> None:

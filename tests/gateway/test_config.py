@@ -38,6 +38,10 @@ def faults(tree: dict[str, Any] | str, **options: Any) -> str:
     return str(caught.value)
 
 
+def target(**changes: Any) -> dict[str, Any]:
+    return {"provider": "a", "model": "m", **changes}
+
+
 def test_the_sample_of_the_documentation_loads() -> None:
     config = parse_config(SAMPLE, KEYS, literal_keys=False)
     assert {name: provider.url for name, provider in config.providers.items()} == {
@@ -211,3 +215,45 @@ def test_a_file_is_read_and_what_cannot_be_read_is_told(tmp_path: Path) -> None:
     for unreadable in (path, tmp_path, tmp_path / "none.yaml"):
         with pytest.raises(ConfigError, match=str(unreadable)):
             load_config(unreadable, KEYS)
+
+
+def test_a_model_has_terms() -> None:
+    config = parse(
+        {
+            "providers": {"a": {"type": "openai"}},
+            "models": {
+                "m": {
+                    "targets": [target(priority=3), target(when={"intents": ["coding"]})],
+                    "strategy": "priority",
+                    "sticky": "conversation",
+                    "canary": {"target": target(), "percent": 5},
+                    "fallbacks": ["n", {"model": "n", "on": ["context_length"]}],
+                },
+                "n": {"targets": [target()]},
+            },
+        }
+    )
+    model = config.models["m"]
+    assert [fallback.on for fallback in model.fallbacks] == [("error", "timeout", "rate_limit"), ("context_length",)]
+    assert (model.strategy, model.sticky, model.targets[0].priority) == ("priority", "conversation", 3)
+    assert model.canary is not None
+    assert model.canary.by == "user"
+
+
+@pytest.mark.parametrize(
+    ("model", "fault"),
+    [
+        ({"targets": [target(when={"intents": ["x"]})]}, "every target has a `when`"),
+        ({"targets": [target(), target(when={})]}, "neither intents nor tasks"),
+        ({"canary": {"target": target(provider="zz"), "percent": 5}}, "no provider 'zz'"),
+        ({"canary": {"target": target(), "percent": 101}}, "percent"),
+        ({"strategy": "latency", "sticky": "conversation"}, "latency that each call goes elsewhere"),
+        ({"strategy": "random"}, "strategy"),
+        ({"fallbacks": [{"model": "m2", "on": []}]}, "fallbacks.0.on"),
+        ({"fallbacks": [{"model": "m2", "on": ["sunday"]}]}, "fallbacks.0.on.0"),
+        ({"fallbacks": "m2"}, "fallbacks"),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused(model: dict[str, Any], fault: str) -> None:
+    models = {"m": {"targets": [target()], **model}, "m2": {"targets": [target()]}}
+    assert fault in faults({"providers": {"a": {"type": "openai"}}, "models": models})

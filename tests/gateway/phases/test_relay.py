@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import orjson
 import pytest
@@ -53,7 +54,7 @@ def stream(*words: str) -> ScriptedReply:
 class Calls:
     """Calls over scripted upstreams, named `a`, `b`, …, in the order of the model's fallbacks."""
 
-    def __init__(self, *upstreams: ScriptedUpstream, **defaults: float) -> None:
+    def __init__(self, *upstreams: ScriptedUpstream, **defaults: Any) -> None:
         self.upstreams = dict(zip("abc", upstreams, strict=False))
         fallbacks = [f"only-{name}" for name in list(self.upstreams)[1:]]
         self.world = World(make_config(*self.upstreams, fallbacks=fallbacks, **defaults), self.upstreams)

@@ -11,17 +11,19 @@ from hypothesis import strategies as st
 
 from gateway.config import Strategy
 from gateway.exchange import Target
+from gateway.prices import UNKNOWN
 from gateway.routing.load import Load
 from gateway.routing.order import Asked, by_weight, in_order
 from gateway.routing.types import Canary, Option, Terms, When, option
-from tests.gateway.scripted import Clock, make_call
+from tests.gateway.scripted import Clock, make_call, priced
 
 STRATEGIES: tuple[Strategy, ...] = ("weighted", "priority", "least_in_flight", "latency", "cheapest")
 
 
 def at(provider: str, weight: float = 1.0, priority: int = 0, price: float | None = None, **when: str) -> Option:
     terms = When(*(frozenset({when[name]}) if name in when else None for name in ("intent", "task"))) if when else None
-    return option(Target(provider, "m", price, price), weight, priority, terms)
+    prices = UNKNOWN if price is None else priced(price, price)
+    return option(Target(provider, "m", prices), weight, priority, terms)
 
 
 def asked(text: str = "Hello", user_id: int = 1, intent: str | None = None, task: str | None = None) -> Asked:
@@ -138,8 +140,8 @@ def test_a_new_target_is_tried_but_not_by_all_at_once() -> None:
 
 
 def test_the_cheapest_for_this_call_comes_first_and_the_unknown_last() -> None:
-    into = option(Target("i", "m", 1, 10))
-    out = option(Target("o", "m", 10, 1))
+    into = option(Target("i", "m", priced(1, 10)))
+    out = option(Target("o", "m", priced(10, 1)))
     terms = Terms((at("x"), into, out), (), "cheapest")
     short, long = asked(), asked("word " * 4_000)
     assert order(terms, short) == "oix"
