@@ -1,9 +1,0 @@
-"""Ollama's own dialect at `/api/chat`, the provider's side: it says more than Ollama's compatible paths do.
-
-A stream is lines of JSON.
-"""
-
-from gateway.dialects.ollama_read import read_reply, reader
-from gateway.dialects.ollama_write import DROPPED, write_request
-
-__all__ = ["DROPPED", "read_reply", "reader", "write_request"]

@@ -1,0 +1,1 @@
+"""What the dialects of OpenAI share: chat completions and responses."""
