@@ -5,6 +5,10 @@ from typing import Any
 from gateway.exchange import Usage
 
 _TOO_MANY = 2**53
+_INTO = ("cached_tokens", "image_tokens", "audio_tokens")
+_OUT = ("reasoning_tokens", "image_tokens", "audio_tokens")
+_CACHE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+_NONE = (0, 0, 0)
 
 
 def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
@@ -20,22 +24,13 @@ def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
         total += made
     into = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    cached, written = _count(into, "cached_tokens"), 0
-    if not cached and "cache_read_input_tokens" in usage:
-        cached = _count(usage, "cache_read_input_tokens")
-    if "cache_creation_input_tokens" in usage:
-        written = _count(usage, "cache_creation_input_tokens")
-    return Usage(
-        total - made,
-        made,
-        cached,
-        _count(out, "reasoning_tokens"),
-        written,
-        _count(into, "image_tokens"),
-        _count(into, "audio_tokens"),
-        _count(out, "image_tokens"),
-        _count(out, "audio_tokens"),
-    )
+    cached, image, audio = _counts(into, _INTO) if into else _NONE
+    reasoning, made_image, made_audio = _counts(out, _OUT) if out else _NONE
+    written = 0
+    if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:  # Anthropic's
+        read_again, written = _counts(usage, _CACHE)
+        cached = cached or read_again
+    return Usage(total - made, made, cached, reasoning, written, image, audio, made_image, made_audio)
 
 
 def merge(old: Usage | None, new: Usage) -> Usage:
@@ -45,7 +40,7 @@ def merge(old: Usage | None, new: Usage) -> Usage:
     return Usage(*map(max, old, new))
 
 
-def _count(holder: Any, key: str) -> int:
-    """The count that `holder` has under `key`; 0 where there is none."""
-    said = holder.get(key) if isinstance(holder, dict) else None
-    return said if type(said) is int and 0 <= said < _TOO_MANY else 0
+def _counts(holder: Any, keys: tuple[str, ...]) -> list[int]:
+    """The counts that `holder` has under `keys`; 0 where there is none."""
+    found = [holder.get(key) for key in keys] if isinstance(holder, dict) else [0] * len(keys)
+    return [said if type(said) is int and 0 <= said < _TOO_MANY else 0 for said in found]

@@ -98,7 +98,7 @@ class HttpResponse:
         self.send_whole(refusal.status, names_of(self._inbound) | _JSON, body)
 
     def _head_of(self, status: int, headers: Mapping[str, str], framing: str) -> bytes:
-        lines = [f"{name}: {value}" for name, value in headers.items()]
+        lines = [*map(": ".join, headers.items())]
         if not self._client.keeps():
             lines.append("connection: close")
         elif not self._line.is_http_1_1:
