@@ -11,7 +11,7 @@ from gateway.cache.rule import CacheConfig
 from gateway.config import Config, ModelConfig, UpstreamModelConfig
 from gateway.exchange import Target
 from gateway.prices import Prices, PriceTable, make_prices
-from gateway.routing.types import Canary, Fallback, Option, Terms, When, option
+from gateway.routing.types import Canary, Fallback, Option, Terms, When, make_terms, option
 
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
 
@@ -69,28 +69,21 @@ class Catalog:
 
     def _pass_through(self, name: str, provider: str, model: str) -> Route:
         target = Target(provider, model, self._prices.find(f"{provider}/{model}"))
-        return Route(name, Terms((option(target),)), prices=(target.prices,), cache=self._cache)
+        return Route(name, make_terms((option(target),)), prices=(target.prices,), cache=self._cache)
 
 
 def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig | None) -> Route:
-    options = _options(model, table)
-    canary = model.canary
-    terms = Terms(
-        tuple(one for one in options if one.when is None),
-        tuple(one for one in options if one.when is not None),
-        model.strategy,
-        model.sticky is not None,
-        Canary(option(_target(canary.target, model, table)), canary.percent / 100, canary.by == "conversation")
-        if canary
-        else None,
-    )
-    targets = [one.target for one in (*options, *([terms.canary.option] if terms.canary else ()))]
+    options, canary = _options(model, table), None
+    if model.canary:
+        target = option(_target(model.canary.target, model, table))
+        canary = Canary(target, model.canary.percent / 100, model.canary.by == "conversation")
+    prices = [one.target.prices for one in options] + ([canary.option.target.prices] if canary else [])
     return Route(
         name,
-        terms,
+        make_terms(options, model.strategy, sticky=model.sticky is not None, canary=canary),
         tuple(Fallback(fallback.model, frozenset(fallback.on)) for fallback in model.fallbacks),
         model.max_output_tokens,
-        tuple(dict.fromkeys(target.prices for target in targets)),
+        tuple(dict.fromkeys(prices)),
         cache,
     )
 

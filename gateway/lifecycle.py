@@ -78,7 +78,7 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
     enforce(verdict)
     at = ex.mark("classify", at)
 
-    plan = choose(what_is_asked(call, who, route, verdict, task), route, routing, s.load, s.rng)
+    plan = choose(what_is_asked(inbound, call, who, route, verdict, task), route, routing, s.load, s.rng)
     if plan.reason is not None:
         ex.meter.flags.add(plan.reason)
     at = ex.mark("choose", at)

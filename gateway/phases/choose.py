@@ -4,13 +4,13 @@ It comes after classification, since what a call is for may decide where it goes
 """
 
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from gateway.catalog import Route
 from gateway.config import Trouble
 from gateway.errors import InvalidRequest
-from gateway.exchange import Endpoint, ModelCall, Principal, Target, Task, Verdict
+from gateway.exchange import Endpoint, Inbound, ModelCall, Principal, Target, Task, Verdict
 from gateway.routing.load import Load
 from gateway.routing.order import Asked, in_order
 from gateway.routing.types import ON_ILLNESS, Option
@@ -26,10 +26,13 @@ class Plan(NamedTuple):
     reason: str | None
 
 
-def what_is_asked(call: ModelCall, who: Principal, route: Route, verdict: Verdict | None, task: Task | None) -> Asked:
+def what_is_asked(
+    inbound: Inbound, call: ModelCall, who: Principal, route: Route, verdict: Verdict | None, task: Task | None
+) -> Asked:
     most = call.max_output_tokens
     return Asked(
         call,
+        inbound.at,
         who.user_id,
         verdict.judgement.intent.label if verdict is not None else None,
         task.name if task is not None else None,
@@ -55,7 +58,7 @@ def choose(asked: Asked, route: Route, routing: Routing, load: Load, rng: random
     return Plan(targets, on, f"route:{reason}" if reason else None)
 
 
-def _that_speak(endpoint: Endpoint, order: list[Option], connections: Mapping[str, Connection]) -> list[Target]:
+def _that_speak(endpoint: Endpoint, order: Sequence[Option], connections: Mapping[str, Connection]) -> list[Target]:
     speaking = []
     for one in order:
         connection = connections.get(one.target.provider)

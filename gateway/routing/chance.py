@@ -5,7 +5,7 @@ of what other targets there are: taking one away moves only those who were at it
 draw's use as u in u^(1/w)). None of it is secret or meant to be.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from functools import lru_cache
 from hashlib import blake2b
 from zlib import crc32
@@ -13,28 +13,25 @@ from zlib import crc32
 from classifiers.base import Author
 from gateway.exchange import ModelCall
 
-Chance = Callable[[int], float]
-"""A number in [0, 1) for an option's seed."""
-
-FIRST_CHARACTERS = 2_048
-"""Of each text that begins a conversation so many count: enough to tell them apart, at a bounded cost."""
+EDGE_CHARACTERS = 128
+"""So many at each end of a text tell it from others, at a bounded cost: templates differ at the end."""
 FIRST_TURNS = 4
 
 _64 = 0xFFFF_FFFF_FFFF_FFFF
+_UNIT = 2.0**-53
 _USER = Author.USER
 
 
 @lru_cache(maxsize=4096)
 def seed_of(name: str) -> int:
-    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big")
+    """64 bits, odd: a factor that loses nothing."""
+    return int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") | 1
 
 
-def mixed(a: int, b: int) -> float:
-    """A number in [0, 1) of two: the finalizer of SplitMix64, whose every bit depends on every bit given."""
-    z = (a ^ (b * 0x9E37_79B9_7F4A_7C15)) & _64
-    z = ((z ^ (z >> 30)) * 0xBF58_476D_1CE4_E5B9) & _64
-    z = ((z ^ (z >> 27)) * 0x94D0_49BB_1331_11EB) & _64
-    return ((z ^ (z >> 31)) >> 11) * 2.0**-53
+def drawn(who: int, seeds: Iterable[int]) -> list[float]:
+    """For each seed a number in [0, 1): the fraction of who × seed / 2^64 (Knuth's multiplicative hashing). Of callers
+    numbered in a row it is more even than chance."""
+    return [((who * seed & _64) >> 11) * _UNIT for seed in seeds]
 
 
 def conversation_of(call: ModelCall) -> int:
@@ -42,8 +39,8 @@ def conversation_of(call: ModelCall) -> int:
     the conversation began, up to the user's first words. That beginning is what a prompt cache holds."""
     named = call.body.get("prompt_cache_key")
     if isinstance(named, str) and named:
-        return _sum(named, 1)
-    total = 0
+        return _sum(named, 2)
+    total = 1
     for author, text in call.turns[:FIRST_TURNS]:
         total = _sum(text, total)
         if author is _USER:
@@ -52,4 +49,6 @@ def conversation_of(call: ModelCall) -> int:
 
 
 def _sum(text: str, total: int) -> int:
-    return crc32(text[:FIRST_CHARACTERS].encode("utf-8", "surrogatepass"), total)
+    if len(text) > 2 * EDGE_CHARACTERS:
+        text = f"{text[:EDGE_CHARACTERS]}{len(text)}{text[-EDGE_CHARACTERS:]}"
+    return crc32(text.encode("utf-8", "surrogatepass"), total) + 1

@@ -20,56 +20,47 @@ MAX_TARGETS = 10_000
 
 
 @dataclass(slots=True)
-class _Seen:
-    in_flight: int = 0
-    seconds: float = 0.0
-    at: float = 0.0
-
-
-@dataclass(slots=True)
 class Load:
-    """`clock` returns monotonic seconds. Each `begin` is followed by one `end`, however the attempt went."""
+    """`clock` returns monotonic seconds. Each `begin` is followed by one `end`, however the attempt went. `calls` are
+    those under way, by target; what has none is not in it."""
 
     clock: Callable[[], float] = time.monotonic
-    _seen: dict[str, _Seen] = field(default_factory=dict)
+    calls: dict[str, int] = field(default_factory=dict)
+    _took: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """The peak EWMA of each target, and when it was that."""
 
     def begin(self, key: str) -> None:
-        seen = self._seen.get(key)
-        if seen is None:
-            seen = self._seen[key] = _Seen()
-            if len(self._seen) > MAX_TARGETS:  # clients may name models of their own where names pass through
-                del self._seen[next(iter(self._seen))]
-        seen.in_flight += 1
+        self.calls[key] = self.calls.get(key, 0) + 1
 
     def end(self, key: str) -> None:
-        seen = self._seen.get(key)
-        if seen is not None and seen.in_flight:
-            seen.in_flight -= 1
+        left = self.calls.get(key, 1) - 1
+        if left:
+            self.calls[key] = left
+        else:
+            self.calls.pop(key, None)
 
     def took(self, key: str, seconds: float) -> None:
         """The answer began after so many seconds."""
-        seen = self._seen.get(key)
-        if seen is None:
-            return
-        now = self.clock()
-        if seconds >= seen.seconds:
-            seen.seconds = seconds
-        else:
-            weight = exp((seen.at - now) / FADES_IN_S)
-            seen.seconds = seen.seconds * weight + seconds * (1 - weight)
-        seen.at = now
+        now, before = self.clock(), self._took.pop(key, None)
+        if before is not None and seconds < before[0]:
+            weight = exp((before[1] - now) / FADES_IN_S)
+            seconds = before[0] * weight + seconds * (1 - weight)
+        self._took[key] = seconds, now
+        if len(self._took) > MAX_TARGETS:  # clients may name models of their own where names pass through
+            del self._took[next(iter(self._took))]
 
     def failed(self, key: str) -> None:
         self.took(key, FAILED_S)
 
-    def in_flight(self, key: str) -> int:
-        seen = self._seen.get(key)
-        return seen.in_flight if seen is not None else 0
-
     def cost(self, key: str) -> float:
-        seen = self._seen.get(key)
-        if seen is None:
-            return 0.0
-        if not seen.seconds:
-            return UNKNOWN_S + seen.in_flight if seen.in_flight else 0.0
-        return seen.seconds * exp((seen.at - self.clock()) / FADES_IN_S) * (seen.in_flight + 1)
+        return self._cost(key, self.clock())
+
+    def is_less(self, key: str, than: str) -> bool:
+        now = self.clock()
+        return self._cost(key, now) < self._cost(than, now)
+
+    def _cost(self, key: str, now: float) -> float:
+        calls, took = self.calls.get(key, 0), self._took.get(key)
+        if took is None:
+            return UNKNOWN_S + calls if calls else 0.0
+        return took[0] * exp((took[1] - now) / FADES_IN_S) * (calls + 1)

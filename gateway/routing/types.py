@@ -1,5 +1,7 @@
 """What a route is made of: its targets, and on what terms each of them is chosen. Made once, when the file is read."""
 
+from collections.abc import Iterable
+from math import inf
 from typing import NamedTuple
 
 from gateway.config import ILLNESSES, Strategy, Trouble
@@ -24,14 +26,16 @@ class When(NamedTuple):
 
 
 class Option(NamedTuple):
-    """One target of a route. `key` and `seed` are the target's, worked out once: a choice has microseconds."""
+    """One target of a route. What the target and its weight come to is worked out once: a choice has microseconds.
+    `rank` is its priority, and behind all others without a weight."""
 
     target: Target
     key: str
     seed: int
-    weight: float = 1.0
-    priority: int = 0
-    when: When | None = None
+    weight: float
+    inverse_weight: float
+    rank: float
+    when: When | None
 
 
 class Canary(NamedTuple):
@@ -50,14 +54,25 @@ class Fallback(NamedTuple):
 
 
 class Terms(NamedTuple):
-    """How a route orders its targets. `special` are those with a condition, `general` are for every call."""
+    """How a route orders its targets. `special` are those with a condition, `general` are for every call; `even` where
+    all weigh the same."""
 
     general: tuple[Option, ...]
-    special: tuple[Option, ...] = ()
-    strategy: Strategy = "weighted"
-    sticky: bool = False
-    canary: Canary | None = None
+    special: tuple[Option, ...]
+    strategy: Strategy
+    sticky: bool
+    canary: Canary | None
+    even: bool
 
 
 def option(target: Target, weight: float = 1.0, priority: int = 0, when: When | None = None) -> Option:
-    return Option(target, target.key, seed_of(target.key), weight, priority, when)
+    inverse, rank = (1 / weight, float(priority)) if weight else (inf, inf)
+    return Option(target, target.key, seed_of(target.key), weight, inverse, rank, when)
+
+
+def make_terms(
+    options: Iterable[Option], strategy: Strategy = "weighted", *, sticky: bool = False, canary: Canary | None = None
+) -> Terms:
+    given = tuple(options)
+    general, special = (tuple(one for one in given if (one.when is None) is wanted) for wanted in (True, False))
+    return Terms(general, special, strategy, sticky, canary, len({one.weight for one in given}) == 1)

@@ -8,7 +8,7 @@ from gateway.catalog import DEFAULT_MAX_OUTPUT_TOKENS, Catalog
 from gateway.config import Config
 from gateway.exchange import Target
 from gateway.prices import UNKNOWN
-from gateway.routing.types import Fallback, Terms, When, option
+from gateway.routing.types import Fallback, When, make_terms, option
 from tests.gateway.scripted import priced
 
 
@@ -46,7 +46,7 @@ def test_with_models_only_those_names_are_served() -> None:
 def test_without_models_names_pass_through(name: str, provider: str, model: str) -> None:
     route = catalog(None, {"a": ("gpt", "both"), "b": ("llama", "both")}).find(name)
     assert route is not None
-    assert route.terms == Terms((option(Target(provider, model)),))
+    assert route.terms == make_terms((option(Target(provider, model)),))
     assert route.max_output_tokens == DEFAULT_MAX_OUTPUT_TOKENS
 
 
@@ -107,7 +107,7 @@ def test_a_priority_is_the_place_in_the_file_unless_there_are_numbers(
 ) -> None:
     route = catalog({"m": {"targets": [target(priority=number) for number in given]}}).find("m")
     assert route is not None
-    assert [one.priority for one in route.terms.general] == found
+    assert [one.rank for one in route.terms.general] == found
 
 
 def test_a_price_is_the_model_s_own_or_the_table_s() -> None:

@@ -12,10 +12,10 @@ from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdic
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
 from gateway.prices import UNKNOWN
 from gateway.quota.base import Ask, QuotaUnavailable
-from gateway.routing.types import Terms, option
+from gateway.routing.types import make_terms, option
 from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, priced, with_limits
 
-ROUTE = Route("m", Terms((option(Target("a", "m")),)), max_output_tokens=1000, prices=(priced(2, 10),))
+ROUTE = Route("m", make_terms((option(Target("a", "m")),)), max_output_tokens=1000, prices=(priced(2, 10),))
 LIMITED = with_limits(ALICE, rpm=60, tpm=5000)
 
 
@@ -53,7 +53,7 @@ def test_the_dearest_of_the_targets_is_held() -> None:
 
 
 def test_an_unknown_price_holds_no_money() -> None:
-    route = Route("m", Terms((option(Target("a", "m")),)))
+    route = Route("m", make_terms((option(Target("a", "m")),)))
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
 
 

@@ -19,6 +19,7 @@ from tests.gateway.scripted import (
     World,
     make_call,
     make_config,
+    make_inbound,
 )
 
 
@@ -32,7 +33,8 @@ def plan(
 ) -> Plan:
     s, call = w.services, call or make_call()
     route = find_route(call, ALICE, s.routing.catalog)
-    return choose(what_is_asked(call, ALICE, route, verdict, task), route, s.routing, s.load, random.Random(seed))
+    asked = what_is_asked(make_inbound(), call, ALICE, route, verdict, task)
+    return choose(asked, route, s.routing, s.load, random.Random(seed))
 
 
 def found(w: World, call: ModelCall | None = None, seed: int = 1) -> list[str]:
@@ -104,5 +106,5 @@ def test_what_a_call_is_for_decides_where_it_goes() -> None:
 def test_a_call_is_judged_by_the_most_it_may_put_out() -> None:
     w = world("a")
     route = find_route(make_call(), ALICE, w.services.routing.catalog)
-    assert what_is_asked(make_call(max_tokens=5), ALICE, route, None, None).output_tokens == 5
-    assert what_is_asked(make_call(), ALICE, route, None, None).output_tokens == route.max_output_tokens
+    for call, most in ((make_call(max_tokens=5), 5), (make_call(), route.max_output_tokens)):
+        assert what_is_asked(make_inbound(), call, ALICE, route, None, None).output_tokens == most

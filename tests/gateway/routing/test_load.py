@@ -15,11 +15,11 @@ def test_calls_under_way_are_counted_by_target() -> None:
     load.begin("a")
     load.begin("b")
     load.end("a")
-    assert [load.in_flight(key) for key in "abc"] == [1, 1, 0]
+    assert [load.calls.get(key, 0) for key in "abc"] == [1, 1, 0]
     load.end("a")
     load.end("a")
     load.end("never begun")
-    assert load.in_flight("a") == 0
+    assert load.calls == {"b": 1}
 
 
 def test_a_slow_answer_counts_whole_and_at_once() -> None:
@@ -85,11 +85,21 @@ def test_a_target_that_fails_fast_does_not_look_quick() -> None:
     assert load.cost("a") == FAILED_S > load.cost("b")
 
 
+def test_the_less_loaded_of_two_is_told() -> None:
+    load = Load(Clock())
+    load.took("a", 1)
+    load.took("b", 2)
+    assert load.is_less("a", "b")
+    assert not load.is_less("b", "a")
+    assert not load.is_less("a", "a")
+
+
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_TARGETS", 3)
     load = Load(Clock())
-    for key in "abcd":
+    for key in "abcad":
+        load.took(key, 1)
         load.begin(key)
-    assert [load.in_flight(key) for key in "abcd"] == [0, 1, 1, 1]
-    load.took("a", 5)
-    assert load.cost("a") == 0
+        load.end(key)
+    assert [load.cost(key) for key in "abcd"] == [1, 0, 1, 1]  # the one heard of least lately is forgotten
+    assert load.calls == {}
