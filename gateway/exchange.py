@@ -239,10 +239,14 @@ class Exchange:
     grant: Grant | None = None
     meter: Meter = field(default_factory=Meter)
     refusal: "Refusal | None" = None
-    seconds: dict[str, float] = field(default_factory=dict)
+    marks: list[tuple[str, float]] = field(default_factory=list)
 
-    def mark(self, phase: str, since: float) -> float:
-        """Note the seconds spent in `phase` since `since`; return now, to time the next phase from."""
-        now = time.perf_counter()
-        self.seconds[phase] = now - since
-        return now
+    def mark(self, phase: str) -> None:
+        """Note that `phase` ends now."""
+        self.marks.append((phase, time.perf_counter()))
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """How long each phase took."""
+        ends = [self.inbound.started, *(end for _, end in self.marks)]
+        return {phase: end - began for (phase, end), began in zip(self.marks, ends, strict=False)}

@@ -58,42 +58,42 @@ async def serve(inbound: Inbound, down: Downstream, s: Services) -> Exchange:
 
 
 async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
-    inbound, routing, at = ex.inbound, s.routing, ex.inbound.started
+    inbound, routing = ex.inbound, s.routing
 
     ex.principal = who = await authenticate(inbound.headers, s.tokens, inbound.at)
-    at = ex.mark("authenticate", at)
+    ex.mark("authenticate")
     if inbound.endpoint is Endpoint.MODELS:
         body = list_models(inbound, who, routing.catalog)
         down.answer(200, {**reply_headers(ex), "content-type": "application/json"}, body)
         return
 
     ex.call = call = await parse(inbound)
-    at = ex.mark("parse", at)
+    ex.mark("parse")
 
     task = check_task(call, who)
     route = find_route(call, who, routing.catalog)
-    at = ex.mark("route", at)
+    ex.mark("route")
 
     ex.verdict = verdict = classify(call, task, s.classifier, routing.policy)
     enforce(verdict)
-    at = ex.mark("classify", at)
+    ex.mark("classify")
 
     plan = choose(what_is_asked(inbound, call, who, route, verdict, task), route, routing, s.load, s.rng)
     if plan.reason is not None:
         ex.meter.flags.add(plan.reason)
-    at = ex.mark("choose", at)
+    ex.mark("choose")
 
     cached = recall(inbound, call, who, route.cache, plan.targets, s) if route.cache is not None else None
     ex.ask = make_ask(inbound, who, call, route, verdict)
     ex.grant = await admit(ex.ask, s.quotas)
-    at = ex.mark("admit", at)
+    ex.mark("admit")
 
     relay = Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex))
     if cached is None:
         await relay.run(plan.targets)
     else:
         await cached.answer(relay, lambda: relay.run(plan.targets))
-    ex.mark("relay", at)
+    ex.mark("relay")
 
 
 async def _count_and_finish(ex: Exchange, call: ModelCall, down: Downstream, s: Services) -> None:

@@ -30,11 +30,12 @@ def test_limits_are_told_where_there_are_any() -> None:
 
 def test_the_intent_is_told_and_the_times_only_to_who_asks() -> None:
     verdict = Verdict(Judgement(Intent("coding", 0.9), Misuse(0.1, "benign")), None, Action.ALLOW, None, False)
-    ex = Exchange(make_inbound(), verdict=verdict, seconds={"parse": 0.0012345, "admit": 0.5})
+    ex = Exchange(make_inbound(), verdict=verdict)
     assert reply_headers(ex)["x-guardflow-intent"] == "coding"
     assert "server-timing" not in reply_headers(ex)
-    asked = Exchange(make_inbound(headers=bearer(x_guardflow_debug="1")), seconds=ex.seconds)
-    assert reply_headers(asked)["server-timing"] == "parse;dur=1.234, admit;dur=500.000"
+    inbound = make_inbound(headers=bearer(x_guardflow_debug="1"))._replace(started=1.0)
+    asked = Exchange(inbound, marks=[("parse", 1.001235), ("admit", 1.501235)])
+    assert reply_headers(asked)["server-timing"] == "parse;dur=1.235, admit;dur=500.000"
 
 
 def test_of_the_upstreams_headers_only_the_named_pass() -> None:
