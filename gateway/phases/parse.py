@@ -4,35 +4,25 @@ What is authorised is what the upstream reads: the client's own bytes travel on 
 every parser (no key twice); otherwise our serialisation of what was parsed does.
 """
 
-import json
-import re
-from collections.abc import Iterable, Sequence
 from types import NoneType
 from typing import Any
 
 import orjson
 
-from classifiers.base import Turn
 from gateway import text
 from gateway.errors import InvalidRequest, UnsupportedMediaType
 from gateway.exchange import Endpoint, Inbound, Json, ModelCall
+from gateway.phases.estimate import IMAGE_TOKENS, estimate
+from gateway.phases.json_body import boolean, checked_name, integer, load, refuse_look_alikes, says_one_thing
 
-MAX_DEPTH = 64
-MAX_KEYS = 50_000
 MAX_CHOICES = 128
 MAX_OUTPUT_TOKENS = 10_000_000
-IMAGE_TOKENS = 1_000
-"""A rough reservation for an image: what it really costs comes back as usage."""
 
 # Unions in tuples: `str | list` is built anew each time it is read.
-_CONTAINERS = (dict, list)
 _TEXT_OR_LIST = (str, list)
 _LIST_OR_NONE = (list, NoneType)
-_BOOLEAN = (bool, NoneType)
 _OPTIONAL_OBJECT = (dict, NoneType)
 _CONTENTS = (list, dict, str)
-_MODEL = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
-_CHECK_BYTES = 64 * 1024
 _TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 _INPUT_FIELD = {
     Endpoint.CHAT: "messages", Endpoint.MESSAGES: "messages", Endpoint.COMPLETIONS: "prompt",
@@ -74,7 +64,7 @@ def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
         task_id = integer(body, "task_id", 1, 2**63 - 1)
         del body["task_id"]
         same = False
-    stream = "stream" in body and _boolean(body, "stream")
+    stream = "stream" in body and boolean(body, "stream")
     wants_usage = "stream_options" in body and _wants_usage(body)
     if stream and not wants_usage and endpoint in _USAGE_ON_REQUEST:
         body["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
@@ -88,66 +78,6 @@ def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
         endpoint, model, body, raw if same else None, len(raw), stream, wants_usage, task_id, turns, tokens,
         most_output, choices or 1,
     )  # fmt: skip
-
-
-def load(raw: bytes) -> Json:
-    try:
-        body = orjson.loads(raw)
-    except orjson.JSONDecodeError as error:
-        raise InvalidRequest(f"The request body is not valid JSON: {error}.") from error
-    if not isinstance(body, dict):
-        raise InvalidRequest("The request body must be a JSON object.")
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH or (len(raw) > MAX_KEYS and raw.count(b":") > MAX_KEYS):
-        _check_shape(body)
-    return body
-
-
-def _check_shape(body: Json) -> None:
-    """Depth and number of keys, without recursion: the nesting is the client's to choose."""
-    level: list[Any] = [body]
-    keys = 0
-    for _ in range(MAX_DEPTH):
-        below: list[Any] = []
-        for node in level:
-            values: Iterable[Any] = node.values() if isinstance(node, dict) else node
-            keys += len(node) if isinstance(node, dict) else 0
-            below += [value for value in values if isinstance(value, _CONTAINERS)]
-        if keys > MAX_KEYS:
-            raise InvalidRequest(f"The request body has more than {MAX_KEYS} keys.")
-        if not below:
-            return
-        level = below
-    raise InvalidRequest(f"The request body is nested deeper than {MAX_DEPTH} levels.")
-
-
-def says_one_thing(raw: bytes) -> bool:
-    """Does every JSON parser read the same in `raw`? It is not asked of compact JSON, which is what SDKs send: that is
-    equal to our own serialisation only if no key was dropped as a duplicate."""
-    if len(raw) > _CHECK_BYTES:
-        return False
-    try:
-        json.loads(raw, object_pairs_hook=_unique)
-    except (_DuplicateKey, ValueError):
-        return False
-    return True
-
-
-class _DuplicateKey(Exception):
-    pass
-
-
-def _unique(pairs: Sequence[tuple[str, Any]]) -> Json:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise _DuplicateKey
-    return made
-
-
-def refuse_look_alikes(node: Json, names: frozenset[str], where: str = "") -> None:
-    """Some upstreams' parsers (Go's, and so Ollama's) take `Model` for `model`, and the last of both counts."""
-    for key in node:
-        if key not in names and key.casefold() in names:
-            raise InvalidRequest(f"'{where}{key}' must be written '{key.casefold()}'.", param=where + key)
 
 
 def parse_generate(model: str, stream: bool, raw: bytes) -> ModelCall:
@@ -182,14 +112,6 @@ def _generation_config(body: Json) -> tuple[int | None, int]:
     most = [integer(config, name, 0, MAX_OUTPUT_TOKENS) for name in ("maxOutputTokens", "max_output_tokens")]
     choices = [integer(config, name, 1, MAX_CHOICES) for name in ("candidateCount", "candidate_count")]
     return max((limit for limit in most if limit is not None), default=None), max(one or 1 for one in choices)
-
-
-def checked_name(model: Any) -> str:
-    if not isinstance(model, str):
-        raise InvalidRequest("'model' must be a string.", param="model")
-    if not _MODEL.fullmatch(model):
-        raise InvalidRequest("'model' must be 1 to 200 characters of A-Z a-z 0-9 . _ : / @ + -", param="model")
-    return model
 
 
 def _model(endpoint: Endpoint, body: Json) -> str:
@@ -229,22 +151,6 @@ def _check_messages(messages: Any) -> None:
             refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
 
 
-def _boolean(body: Json, name: str) -> bool:
-    value = body.get(name)
-    if not isinstance(value, _BOOLEAN):
-        raise InvalidRequest(f"'{name}' must be true or false.", param=name)
-    return bool(value)
-
-
-def integer(body: Json, name: str, low: int, high: int) -> int | None:
-    value = body.get(name)
-    if value is None:
-        return None
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise InvalidRequest(f"'{name}' must be an integer from {low} to {high}.", param=name)
-    return value
-
-
 def _max_output(body: Json) -> int | None:
     most = None
     for name in _TOKEN_LIMIT_FIELDS:
@@ -260,31 +166,3 @@ def _wants_usage(body: Json) -> bool:
     if not isinstance(options, _OPTIONAL_OBJECT):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return bool(options and options.get("include_usage"))
-
-
-def estimate(body: Json, given: Any, turns: Sequence[Turn]) -> int:
-    """Input tokens for admission: about 4 characters each in ASCII, 3 bytes otherwise, and a little for each turn."""
-    total = 3
-    for turn in turns:
-        said = turn.text
-        total += 4 + (len(said) // 4 if said.isascii() else len(said.encode("utf-8", "replace")) // 3)
-    if "tools" in body:
-        total += len(orjson.dumps(body["tools"])) // 4
-    return total + _images_and_ids(given) if isinstance(given, list) else total
-
-
-def _images_and_ids(given: list[Any]) -> int:
-    """Tokens of what is no text: images by the piece, token-id arrays (plain or nested) by their length."""
-    total = 0
-    for item in given:
-        if isinstance(item, dict):
-            content = item.get("content")
-            if isinstance(content, list):
-                total += IMAGE_TOKENS * sum(
-                    1 for part in content if isinstance(part, dict) and "image" in str(part.get("type", ""))
-                )
-        elif isinstance(item, int):
-            total += 1
-        elif isinstance(item, list):
-            total += len(item)
-    return total
