@@ -90,9 +90,9 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
 
     relay = Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex))
     if cached is None:
-        await relay.run(plan.targets)
+        await relay.run(plan)
     else:
-        await cached.answer(relay, lambda: relay.run(plan.targets))
+        await cached.answer(relay, lambda: relay.run(plan))
     ex.mark("relay")
 
 

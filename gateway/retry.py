@@ -5,14 +5,27 @@ by its victims. Backoff is exponential with full jitter; a `Retry-After` of the 
 """
 
 import random
+import re
 from dataclasses import dataclass
 
+from gateway.config import ILLNESSES, Trouble
 from gateway.errors import Refusal, UpstreamDenied, UpstreamError, UpstreamRejected, UpstreamTimeout
 
 BUDGET_SHARE = 0.2
 BUDGET_MIN = 3
 BASE_BACKOFF_S = 0.25
 MAX_BACKOFF_S = 8.0
+
+# Codes where there are any (OpenAI's and Azure's, llama.cpp's), and the words of those who have none (Anthropic,
+# Gemini, Bedrock, vLLM).
+_CONTEXT_CODES = frozenset(("context_length_exceeded", "exceed_context_size_error", "request_too_large"))
+_CONTEXT_WORDS = re.compile(
+    r"prompt is too long|maximum context length|context (?:window|size|length)|too many (?:input )?tokens"
+    r"|input is too long|token count .{0,40}exceeds",
+    re.IGNORECASE,
+)
+_FILTER_CODES = frozenset(("content_filter", "content_policy_violation", "ResponsibleAIPolicyViolation"))
+_FILTER_WORDS = re.compile(r"content (?:filter|management policy|policy)|safety (?:system|filter)", re.IGNORECASE)
 
 
 @dataclass(slots=True)
@@ -31,6 +44,24 @@ class RetryBudget:
         self.retrying -= 1
 
 
+def trouble_of(refusal: Refusal) -> Trouble | None:
+    """Which trouble this is to a route's fallbacks; None where nobody else could do better."""
+    if isinstance(refusal, UpstreamRejected):
+        return "rate_limit" if refusal.status == 429 else _trouble_with_the_content(refusal)
+    if isinstance(refusal, UpstreamTimeout):
+        return "timeout"
+    return "error" if isinstance(refusal, UpstreamError) else None
+
+
+def _trouble_with_the_content(refusal: UpstreamRejected) -> Trouble | None:
+    if refusal.status not in (400, 413, 422):
+        return None
+    said = {refusal.code, refusal.type}
+    if refusal.status == 413 or said & _CONTEXT_CODES or _CONTEXT_WORDS.search(refusal.message):
+        return "context_length"
+    return "content_filter" if said & _FILTER_CODES or _FILTER_WORDS.search(refusal.message) else None
+
+
 def is_retryable(refusal: Refusal, *, elsewhere: bool) -> bool:
     """May another attempt help, at the same target or `elsewhere`? Our key's fault is only another target's chance."""
     if isinstance(refusal, UpstreamRejected):
@@ -38,6 +69,12 @@ def is_retryable(refusal: Refusal, *, elsewhere: bool) -> bool:
     if isinstance(refusal, UpstreamDenied):
         return elsewhere
     return isinstance(refusal, UpstreamError | UpstreamTimeout)
+
+
+def may_repeat(refusal: Refusal, trouble: Trouble) -> bool:
+    """May a target that gave `refusal` be asked again, now that the latest trouble is this? A call that is too long, or
+    filtered, stays so."""
+    return trouble in ILLNESSES and is_retryable(refusal, elsewhere=False)
 
 
 def counts_as_failure(refusal: Refusal) -> bool:

@@ -5,25 +5,14 @@ It comes after classification, since what a call is for may decide where it goes
 
 import random
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from gateway.catalog import Route
-from gateway.config import Trouble
 from gateway.errors import InvalidRequest
 from gateway.exchange import Endpoint, Inbound, ModelCall, Principal, Target, Task, Verdict
 from gateway.routing.load import Load
 from gateway.routing.order import Asked, in_order
-from gateway.routing.types import ON_ILLNESS, Option
+from gateway.routing.types import ON_ILLNESS, Option, Plan
 from gateway.services import Connection, Routing
-
-
-class Plan(NamedTuple):
-    """The targets to try, best first. `on` says of each which troubles of an attempt before lead to it; `reason` is a
-    flag of the log row, None where there was nothing to choose."""
-
-    targets: list[Target]
-    on: list[frozenset[Trouble]]
-    reason: str | None
 
 
 def what_is_asked(

@@ -13,6 +13,7 @@ from math import inf
 
 import orjson
 
+from gateway.config import ILLNESSES, Trouble
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, Overloaded, Refusal, UpstreamError, UpstreamTimeout
 from gateway.exchange import Inbound, Meter, ModelCall, Target
@@ -29,7 +30,8 @@ from gateway.providers.base import (
     UpstreamRequest,
     UpstreamSilent,
 )
-from gateway.retry import backoff_s, counts_as_failure, is_retryable
+from gateway.retry import backoff_s, counts_as_failure, may_repeat, trouble_of
+from gateway.routing.types import Plan
 from gateway.services import Routing, Services
 from gateway.translation import Translation
 
@@ -49,18 +51,18 @@ class Relay:
     headers: Mapping[str, str]
     ends_at: float = inf
 
-    async def run(self, targets: Sequence[Target]) -> None:
-        """Answer the call from one of `targets`. Raises the refusal of the last attempt."""
+    async def run(self, plan: Plan) -> None:
+        """Answer the call from one of the plan's targets. Raises the refusal of the last attempt."""
         self.ends_at = asyncio.get_running_loop().time() + self.routing.defaults.timeout_s
         self.s.retry_budget.active += 1
         try:
-            first = self._next(targets, -1, {})
+            first = self._next(plan, -1, {}, "error")
             if first is None:
-                raise self._overloaded(targets)
+                raise self._overloaded(plan.targets)
             try:
-                await self._attempt(targets[first])
+                await self._attempt(plan.targets[first])
             except Refusal as refusal:
-                await self._try_again(targets, first, refusal)
+                await self._try_again(plan, first, refusal)
         except ClientGone:
             raise
         except Refusal:
@@ -70,12 +72,13 @@ class Relay:
         finally:
             self.s.retry_budget.active -= 1
 
-    async def _try_again(self, targets: Sequence[Target], last: int, refusal: Refusal) -> None:
+    async def _try_again(self, plan: Plan, last: int, refusal: Refusal) -> None:
         failed = {last: refusal}
-        for attempt in range(1, max(len(targets), 1 + self.routing.defaults.retries)):
-            if self.down.committed or not is_retryable(refusal, elsewhere=True):
+        for attempt in range(1, max(len(plan.targets), 1 + self.routing.defaults.retries)):
+            trouble = trouble_of(refusal)
+            if self.down.committed or trouble is None:
                 raise refusal
-            at = self._next(targets, last, failed)
+            at = self._next(plan, last, failed, trouble)
             if at is None:
                 raise refusal
             wait_s = backoff_s(attempt, failed[at], self.s.rng) if at in failed else 0.0
@@ -83,10 +86,11 @@ class Relay:
                 raise refusal
             if not self.s.retry_budget.take():
                 raise refusal
+            self.meter.flags.add(f"retry:{trouble}")
             try:
                 await self.s.sleep(wait_s)
                 self.meter.forget()
-                await self._attempt(targets[at])
+                await self._attempt(plan.targets[at])
                 return
             except Refusal as another:
                 refusal = failed[at] = another
@@ -95,12 +99,15 @@ class Relay:
                 self.s.retry_budget.release()
         raise refusal
 
-    def _next(self, targets: Sequence[Target], after: int, failed: Mapping[int, Refusal]) -> int | None:
-        """The next target in turn that no breaker holds back and that did not fail for good."""
+    def _next(self, plan: Plan, after: int, failed: Mapping[int, Refusal], trouble: Trouble) -> int | None:
+        """The next target in turn that no breaker holds back: one that this trouble leads to, or one that did not fail
+        for good. To the first attempt a target that is held back is an error."""
+        targets = plan.targets
         for step in range(1, len(targets) + 1):
             index = (after + step) % len(targets)
             before = failed.get(index)
-            if (before is None or is_retryable(before, elsewhere=False)) and self.s.breakers.allows(targets[index].key):
+            may = trouble in plan.on[index] if before is None else may_repeat(before, trouble)
+            if may and self.s.breakers.allows(targets[index].key):
                 return index
         return None
 
@@ -119,6 +126,7 @@ class Relay:
         meter.target = target
         meter.attempts += 1
         breakers.begin(key)
+        self.s.load.begin(key)
         reply: UpstreamReply | None = None
         try:
             reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
@@ -136,6 +144,7 @@ class Relay:
             if reply is not None:
                 reply.abort()  # nothing to do for a reply that was read to its end
             meter.upstream_s += time.perf_counter() - began
+            self.s.load.end(key, meter.first_byte_at - began if meter.first_byte_at is not None else None)
         breakers.succeeded(key)
 
     def _request(self, target: Target, provider: Provider) -> tuple[UpstreamRequest, Translation | None]:
@@ -147,7 +156,9 @@ class Relay:
         return translation.request(target, self.inbound), translation
 
     def _tell(self, target: Target, refusal: Refusal) -> None:
-        """Tell the breaker of an attempt that failed."""
+        """Tell the breaker of an attempt that failed, and who chooses by latency."""
+        if trouble_of(refusal) in ILLNESSES:
+            self.s.load.failed(target.key)
         if counts_as_failure(refusal):
             self.s.breakers.failed(target.key)
             self.s.metrics.upstream_error(target.provider, refusal.code)

@@ -32,15 +32,17 @@ class Load:
     def begin(self, key: str) -> None:
         self.calls[key] = self.calls.get(key, 0) + 1
 
-    def end(self, key: str) -> None:
+    def end(self, key: str, took_s: float | None = None) -> None:
+        """`took_s`: until the answer began, where it did."""
         left = self.calls.get(key, 1) - 1
         if left:
             self.calls[key] = left
         else:
             self.calls.pop(key, None)
+        if took_s is not None:
+            self.took(key, took_s)
 
     def took(self, key: str, seconds: float) -> None:
-        """The answer began after so many seconds."""
         now, before = self.clock(), self._took.pop(key, None)
         if before is not None and seconds < before[0]:
             weight = exp((before[1] - now) / FADES_IN_S)

@@ -1,6 +1,6 @@
 """What a route is made of: its targets, and on what terms each of them is chosen. Made once, when the file is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -23,6 +23,15 @@ class When(NamedTuple):
     @property
     def what(self) -> str:
         return "+".join(name for name, given in (("intent", self.intents), ("task", self.tasks)) if given is not None)
+
+
+class Plan(NamedTuple):
+    """The targets to try, best first. `on` says of each which troubles of an attempt before lead to it; `reason` is a
+    flag of the log row, None where there was nothing to choose."""
+
+    targets: Sequence[Target]
+    on: Sequence[frozenset[Trouble]]
+    reason: str | None = None
 
 
 class Option(NamedTuple):

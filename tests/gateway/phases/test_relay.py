@@ -21,6 +21,8 @@ from gateway.errors import (
 from gateway.exchange import Endpoint, Meter, ModelCall, Target
 from gateway.phases.relay import MAX_ERROR_BYTES, Relay
 from gateway.providers.base import ConnectFailed, UpstreamCut, UpstreamSilent
+from gateway.routing.load import FAILED_S
+from gateway.routing.types import ON_ILLNESS, Plan
 from tests.gateway.phases.test_stream import CHAT, DONE, ERROR, MESSAGES, ROLE, STOP, word
 from tests.gateway.scripted import (
     JSON,
@@ -59,13 +61,14 @@ class Calls:
         fallbacks = [f"only-{name}" for name in list(self.upstreams)[1:]]
         self.world = World(make_config(*self.upstreams, fallbacks=fallbacks, **defaults), self.upstreams)
         self.targets = [Target(name, "m", priced(2, 10)) for name in self.upstreams]
+        self.plan = Plan(self.targets, [ON_ILLNESS] * len(self.targets))
         self.meter = Meter()
         self.down = ListDownstream()
 
     async def call(self, call: ModelCall | None = None, down: ListDownstream | None = None) -> ListDownstream:
         self.meter, self.down, s = Meter(), down or ListDownstream(), self.world.services
         call = call or make_call()
-        await Relay(make_inbound(), call, s, s.routing, self.down, self.meter, {"x": "y"}).run(self.targets)
+        await Relay(make_inbound(), call, s, s.routing, self.down, self.meter, {"x": "y"}).run(self.plan)
         await self.down.finish()
         return self.down
 
@@ -187,6 +190,93 @@ async def test_a_bad_request_is_never_tried_again_and_told_as_it_is(status: int)
     assert isinstance(refusal, UpstreamRejected)
     assert (refusal.status, refusal.message, refusal.code) == (status, "too long", "some_code")
     assert calls.asked == [1, 0]
+
+
+# Fallbacks for a trouble.
+
+
+def too_long() -> ScriptedReply:
+    body = orjson.dumps({"error": {"message": "too long", "code": "context_length_exceeded"}})
+    return ScriptedReply(body, status=400, headers=JSON)
+
+
+async def test_a_call_that_is_too_long_goes_where_there_is_room() -> None:
+    calls = Calls(ScriptedUpstream(too_long()), ScriptedUpstream(ok()), ScriptedUpstream(ok()))
+    calls.plan = Plan(calls.targets, [ON_ILLNESS, ON_ILLNESS, frozenset({"context_length"})])
+    down = await calls.call()
+    assert down.headers["x-guardflow-model"] == "c/m"
+    assert calls.asked == [1, 0, 1]
+    assert calls.slept == [0.0]
+    assert calls.meter.flags == {"retry:context_length"}
+
+
+async def test_a_call_that_is_too_long_for_all_is_told_so_at_once() -> None:
+    calls = Calls(ScriptedUpstream(failed(500)), ScriptedUpstream(too_long()), retries=5)
+    refusal = await calls.refused()
+    assert (refusal.status, refusal.code) == (400, "context_length_exceeded")
+    assert calls.asked == [1, 1]
+
+
+async def test_a_fallback_for_another_trouble_is_left_alone() -> None:
+    calls = Calls(ScriptedUpstream(failed(500), ok()), ScriptedUpstream(ok()))
+    calls.plan = Plan(calls.targets, [ON_ILLNESS, frozenset({"content_filter"})])
+    await calls.call()
+    assert calls.asked == [2, 0]
+    for _ in range(FAILURES_TO_EJECT):
+        calls.world.services.breakers.failed("a/m")
+    assert isinstance(await calls.refused(), Overloaded)
+    assert calls.asked == [2, 0]
+
+
+async def test_where_the_next_target_is_tried_the_row_says_why() -> None:
+    calls = Calls(ScriptedUpstream(failed(429)), ScriptedUpstream(failed(500)), ScriptedUpstream(ok()))
+    await calls.call()
+    assert calls.meter.flags == {"retry:rate_limit", "retry:error"}
+    await Calls(ScriptedUpstream(ok())).call()
+    calls = Calls(ScriptedUpstream(ok()))
+    await calls.call()
+    assert calls.meter.flags == set()
+
+
+# What choices go by.
+
+
+async def test_calls_under_way_are_counted_until_they_end() -> None:
+    calls = Calls(ScriptedUpstream(ScriptedReply(ROLE, for_ever)), idle_timeout_s=9)
+    load = calls.world.services.load
+    task = asyncio.create_task(calls.call(make_call(stream=True)))
+    while not calls.down.committed:
+        await asyncio.sleep(0)
+    assert load.calls == {"a/m": 1}
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert load.calls == {}
+
+
+async def test_the_time_to_the_first_byte_is_what_latency_means() -> None:
+    async def slow() -> None:
+        await asyncio.sleep(0.02)
+
+    calls = Calls(ScriptedUpstream(ScriptedReply(ROLE, slow, STOP, DONE)), first_byte_timeout_s=5, idle_timeout_s=5)
+    await calls.call(make_call(stream=True))
+    assert 0 < calls.world.services.load.cost("a/m") < 0.02
+
+
+@pytest.mark.parametrize("fault", [failed(500), failed(429), failed(401), ConnectFailed("refused")])
+async def test_who_fails_fast_does_not_look_quick(fault: ScriptedReply | Exception) -> None:
+    calls = Calls(ScriptedUpstream(fault), retries=0)
+    await calls.refused()
+    assert calls.world.services.load.cost("a/m") == FAILED_S
+
+
+async def test_a_bad_request_says_nothing_of_the_target() -> None:
+    calls = Calls(ScriptedUpstream(failed(400)))
+    await calls.refused()
+    assert calls.world.services.load.cost("a/m") == 0
+
+
+# What is denied, limited, late.
 
 
 @pytest.mark.parametrize("status", [301, 307, 401, 403])
