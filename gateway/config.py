@@ -168,6 +168,8 @@ class LimitsConfig(_Strict):
     monthly_tokens: int | None = Field(default=20_000_000, ge=0)
     concurrent: int | None = Field(default=64, ge=0)
     monthly_budget_micros: int | None = Field(default=None, ge=0)
+    daily_budget_micros: int | None = Field(default=None, ge=0)
+    weekly_budget_micros: int | None = Field(default=None, ge=0)
 
     def limits(self) -> Limits:
         return Limits(**self.model_dump())

@@ -76,7 +76,8 @@ class Inbound(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one scope (a user or a token) may use; None is unlimited. Budget in micro-dollars a calendar month."""
+    """What one scope (a user, a token or a team) may use; None is unlimited. Budgets in micro-dollars a calendar day,
+    week (from Monday on) or month."""
 
     rpm: int | None = None
     tpm: int | None = None
@@ -84,6 +85,8 @@ class Limits:
     monthly_tokens: int | None = None
     concurrent: int | None = None
     monthly_budget_micros: int | None = None
+    daily_budget_micros: int | None = None
+    weekly_budget_micros: int | None = None
 
 
 UNLIMITED = Limits()
@@ -116,6 +119,8 @@ class Principal:
     tasks: Mapping[int, Task] = field(default_factory=dict)
     user_limits: Limits = UNLIMITED
     token_limits: Limits = UNLIMITED
+    team_id: int | None = None
+    team_limits: Limits = UNLIMITED
 
 
 class ModelCall(NamedTuple):

@@ -20,5 +20,6 @@ def what_is_left(rows: Iterable[LogRow], now: datetime) -> Iterator[Left]:
             token_id=row["token_id"],
             tokens=row["total_tokens"],
             cost_micros=row["cost_micros"] or 0,
+            team_id=row.get("team_id"),
             age_s=max(0.0, (now - ended).total_seconds()),
         )

@@ -13,6 +13,7 @@ COLUMNS = (
     "user_id",
     "token_id",
     "task_id",
+    "team_id",
     "endpoint",
     "model",
     "upstream_model",

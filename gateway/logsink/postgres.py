@@ -19,19 +19,19 @@ _REFUSED = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncp
 _INSERT = """
 WITH raw AS (
     SELECT * FROM json_to_recordset($1::json) AS row (
-        id uuid, at timestamptz, request_id text, user_id bigint, token_id bigint, task_id bigint, endpoint text,
-        model text, upstream_model text, provider text, status integer, error_code text, stream boolean,
+        id uuid, at timestamptz, request_id text, user_id bigint, token_id bigint, task_id bigint, team_id bigint,
+        endpoint text, model text, upstream_model text, provider text, status integer, error_code text, stream boolean,
         intent text, intent_confidence float8, deviation_score float8, misuse_score float8, misuse_label text,
         action text, flags text[], prompt_tokens integer, completion_tokens integer, total_tokens integer,
         cached_tokens integer, reasoning_tokens integer, cost_micros numeric(15), ttfb_ms float8, total_ms float8,
         overhead_ms float8, attempts integer)
 ), fresh AS (
     INSERT INTO request_logs (
-        id, at, request_id, user_id, token_id, task_id, endpoint, model, upstream_model, provider, status,
+        id, at, request_id, user_id, token_id, task_id, team_id, endpoint, model, upstream_model, provider, status,
         error_code, stream, intent, intent_confidence, deviation_score, misuse_score, misuse_label, action, flags,
         prompt_tokens, completion_tokens, total_tokens, cached_tokens, reasoning_tokens, cost_micros, ttfb_ms,
         total_ms, overhead_ms, attempts)
-    SELECT id, at, request_id, user_id, token_id, task_id, endpoint, model, upstream_model, provider, status,
+    SELECT id, at, request_id, user_id, token_id, task_id, team_id, endpoint, model, upstream_model, provider, status,
         error_code, coalesce(stream, false), intent,
         CASE WHEN abs(intent_confidence) < 1e-30 THEN 0 ELSE intent_confidence END,
         CASE WHEN abs(deviation_score) < 1e-30 THEN 0 ELSE deviation_score END,
@@ -42,37 +42,51 @@ WITH raw AS (
     FROM raw
     ON CONFLICT DO NOTHING
     RETURNING at, coalesce(user_id, 0) AS user_id, coalesce(token_id, 0) AS token_id,
-        coalesce(task_id, 0) AS task_id, CASE WHEN provider IS NULL THEN '' ELSE coalesce(model, '') END AS model,
-        coalesce(intent, '') AS intent, (status >= 400)::int AS refused, prompt_tokens, completion_tokens,
-        total_tokens, cost_micros
+        coalesce(task_id, 0) AS task_id, team_id,
+        CASE WHEN provider IS NULL THEN '' ELSE coalesce(model, '') END AS model, coalesce(intent, '') AS intent,
+        (status >= 400)::int AS refused, prompt_tokens, completion_tokens, total_tokens, cost_micros,
+        (cost_micros IS NULL AND total_tokens > 0)::int AS unpriced
 ), hourly AS (
     {hourly}
 ), daily AS (
     {daily}
+), teams AS (
+    {teams}
 )
 SELECT count(*) FROM fresh
 """
 
 _ROLLUP = """INSERT INTO {table} AS kept (
-        {period}, user_id, token_id, task_id, model, intent,
-        requests, refused, prompt_tokens, completion_tokens, total_tokens, cost_micros)
-    SELECT {expression}, user_id, token_id, task_id, model, intent, count(*), sum(refused), sum(prompt_tokens),
-        sum(completion_tokens), sum(total_tokens), coalesce(sum(cost_micros), 0)
-    FROM fresh GROUP BY 1, 2, 3, 4, 5, 6 ORDER BY 1, 2, 3, 4, 5, 6
-    ON CONFLICT ({period}, user_id, token_id, task_id, model, intent) DO UPDATE SET
+        {key}, requests, refused, prompt_tokens, completion_tokens, total_tokens, cost_micros, unpriced)
+    SELECT {of}, count(*), sum(refused), sum(prompt_tokens), sum(completion_tokens), sum(total_tokens),
+        coalesce(sum(cost_micros), 0), sum(unpriced)
+    FROM fresh {where} GROUP BY {places} ORDER BY {places}
+    ON CONFLICT ({key}) DO UPDATE SET
         requests = kept.requests + excluded.requests,
         refused = kept.refused + excluded.refused,
         prompt_tokens = kept.prompt_tokens + excluded.prompt_tokens,
         completion_tokens = kept.completion_tokens + excluded.completion_tokens,
         total_tokens = kept.total_tokens + excluded.total_tokens,
-        cost_micros = kept.cost_micros + excluded.cost_micros"""
+        cost_micros = kept.cost_micros + excluded.cost_micros,
+        unpriced = kept.unpriced + excluded.unpriced"""
+_WHOSE = ("user_id", "token_id", "task_id", "model", "intent")
+_HOUR, _DAY = "date_trunc('hour', at, 'UTC')", "(at AT TIME ZONE 'UTC')::date"
 
-_INSERT_ROWS = _INSERT.replace(
-    "{hourly}",
-    _ROLLUP.format(table="usage_hourly", period="hour", expression="date_trunc('hour', at, 'UTC')"),
-).replace(
-    "{daily}",
-    _ROLLUP.format(table="usage_daily", period="day", expression="(at AT TIME ZONE 'UTC')::date"),
+
+def _rollup(table: str, key: tuple[str, ...], of: tuple[str, ...], where: str = "") -> str:
+    places = ", ".join(str(place) for place in range(1, len(key) + 1))
+    return _ROLLUP.format(table=table, key=", ".join(key), of=", ".join(of), where=where, places=places)
+
+
+_INSERT_ROWS = (
+    _INSERT.replace("{hourly}", _rollup("usage_hourly", ("hour", *_WHOSE), (_HOUR, *_WHOSE)))
+    .replace("{daily}", _rollup("usage_daily", ("day", *_WHOSE), (_DAY, *_WHOSE)))
+    .replace(
+        "{teams}",
+        _rollup(
+            "team_usage_daily", ("team_id", "day", "user_id"), ("team_id", _DAY, "user_id"), "WHERE team_id IS NOT NULL"
+        ),
+    )
 )
 
 # A crash between this and the commit of the spool repeats it, so it looks whether the line is there already.

@@ -1,12 +1,14 @@
-"""May it pass now? All limits of the user and the token in one step; what it may use is held until it is settled."""
+"""May it pass now? All limits of the user, the token and the team in one step; what it may use is held until it is
+settled."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 from gateway.catalog import Route
 from gateway.errors import Overloaded
 from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
 from gateway.prices import most_micros
-from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope
+from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope, team_scope
 
 _THROTTLE = Action.THROTTLE  # looked up once: in Python 3.11 that costs as much as a call
 
@@ -40,25 +42,24 @@ async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
         raise Overloaded("Quotas can't be checked at the moment.", retry_after_s=1) from error
 
 
-def _scopes(who: Principal, limits: Limits) -> tuple[Scope, Scope]:
+def _scopes(who: Principal, limits: Limits) -> tuple[Scope, ...]:
     """The scopes of a caller: the same object every time, so that a store can keep what it works out about it."""
     known = _known.get(who.token_id)
     if known is not None and known[0] is who and known[1] is limits:
         return known[2]
-    scopes = Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits)
+    scopes: tuple[Scope, ...] = (Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits))
+    if who.team_id is not None:
+        scopes = (*scopes, team_scope(who.team_id, who.team_limits))
     _known[who.token_id] = (who, limits, scopes)
     if len(_known) > MOST_KNOWN:
         del _known[next(iter(_known))]
     return scopes
 
 
-_known: dict[int, tuple[Principal, Limits, tuple[Scope, Scope]]] = {}
+_known: dict[int, tuple[Principal, Limits, tuple[Scope, ...]]] = {}
 """By token: whom its scopes were made for, with which limits of the user."""
 
 
 @lru_cache(maxsize=256)
 def _throttled(limits: Limits) -> Limits:
-    rpm = THROTTLED_RPM if limits.rpm is None else min(limits.rpm, THROTTLED_RPM)
-    return Limits(
-        rpm, limits.tpm, limits.daily_tokens, limits.monthly_tokens, limits.concurrent, limits.monthly_budget_micros
-    )
+    return replace(limits, rpm=THROTTLED_RPM if limits.rpm is None else min(limits.rpm, THROTTLED_RPM))

@@ -35,6 +35,7 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
         "user_id": who.user_id if who else None,
         "token_id": who.token_id if who else None,
         "task_id": call.task_id if call else None,
+        "team_id": who.team_id if who else None,
         "endpoint": str(inbound.endpoint),
         "model": call.model if call else inbound.model_id,
         "upstream_model": target.upstream_model if target else None,

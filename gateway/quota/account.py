@@ -1,6 +1,6 @@
 """What one scope has used and holds, in process: the arithmetic of the Lua scripts in Python.
 
-Day and month are turned on every look, so a sum is never of another day or month than it says.
+Day, week and month are turned on every look, so a sum is never of another day, week or month than it says.
 """
 
 import math
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from gateway.exchange import Limits
 from gateway.quota.base import QuotaUsage, Spent, WindowUsage
-from gateway.quota.calendar import day_of, month_of, next_day, next_month, wait_for
+from gateway.quota.calendar import day_of, month_of, next_day, next_month, next_week, wait_for, week_of
 from gateway.quota.window import SlidingWindow
 
 CONCURRENT_WAIT_S = 1.0
@@ -75,8 +75,8 @@ class Account:
         today = day_of(now)
         if today != self.day:
             month = month_of(today)
-            same = month == self.month
-            self.spent, self.held = _carried(self.spent, same=same), _carried(self.held, same=same)
+            same = {"week": week_of(today) == week_of(self.day), "month": month == self.month}
+            self.spent, self.held = _carried(self.spent, **same), _carried(self.held, **same)
             self.day, self.month = today, month
         self.window.slide(now)
 
@@ -84,7 +84,7 @@ class Account:
         """How much of `tokens` is admitted, or the longest-lasting limit in the way: who has no quota left this
         month is not told to come back in a minute."""
         for limit, most, used in self._calendar(limits):
-            fit = want.fit_budget if limit == "monthly_budget_micros" else want.fit
+            fit = want.fit_budget if limit.endswith("micros") else want.fit
             fits = fit(tokens, None if most is None else most - used)
             if fits is None:
                 return Denied(limit, wait_for(limit, now))
@@ -93,10 +93,14 @@ class Account:
 
     def _calendar(self, limits: Limits) -> tuple[tuple[str, int | None, int], ...]:
         spent, held = self.spent, self.held
-        cost = spent.month_cost_micros + held.month_cost_micros
+        month_cost = spent.month_cost_micros + held.month_cost_micros
+        week_cost = spent.week_cost_micros + held.week_cost_micros
+        day_cost = spent.day_cost_micros + held.day_cost_micros
         return (
-            ("monthly_budget_micros", limits.monthly_budget_micros, cost),
+            ("monthly_budget_micros", limits.monthly_budget_micros, month_cost),
             ("monthly_tokens", limits.monthly_tokens, spent.month_tokens + held.month_tokens),
+            ("weekly_budget_micros", limits.weekly_budget_micros, week_cost),
+            ("daily_budget_micros", limits.daily_budget_micros, day_cost),
             ("daily_tokens", limits.daily_tokens, spent.day_tokens + held.day_tokens),
         )
 
@@ -120,7 +124,7 @@ class Account:
     def hold(self, ask_id: str, tokens: int, cost_micros: int) -> None:
         """Only hold: the window knows the call already."""
         self.holds[ask_id] = Hold(tokens, cost_micros, self.day, self.month)
-        self.held = _plus(self.held, tokens, tokens, cost_micros)
+        self.held = self._of(self.held, self.day, self.month, tokens, cost_micros)
 
     def preload(self, calls: int, tokens: int, at: float) -> None:
         """Count in the window what was admitted elsewhere until `at`, in place of what was last said of it."""
@@ -155,34 +159,34 @@ class Account:
         return hold
 
     def _of(self, sums: Spent, day: int, month: int, tokens: int, cost_micros: int) -> Spent:
-        """`sums` and an amount of `day` and `month`, as far as these are still running."""
-        this_month = month == self.month
-        return _plus(
-            sums,
-            tokens if day == self.day else 0,
-            tokens if this_month else 0,
-            cost_micros if this_month else 0,
+        """`sums` and an amount of `day` and `month`, as far as these and the week are still running."""
+        today, week, this_month = day == self.day, week_of(day) == week_of(self.day), month == self.month
+        return Spent(
+            sums.day_tokens + tokens * today,
+            sums.month_tokens + tokens * this_month,
+            sums.month_cost_micros + cost_micros * this_month,
+            sums.day_cost_micros + cost_micros * today,
+            sums.week_cost_micros + cost_micros * week,
         )
 
     def usage(self, limits: Limits, now: float) -> QuotaUsage:
         window, spent, held = self.window, self.spent, self.held
         slides, midnight, turn = window.oldest_leaves_at(now), next_day(now), next_month(now)
         settled = window.tokens - window.held
-        budget = limits.monthly_budget_micros
+        monthly, weekly, daily = limits.monthly_budget_micros, limits.weekly_budget_micros, limits.daily_budget_micros
         return QuotaUsage(
             requests_per_minute=WindowUsage(limits.rpm, window.calls, 0, slides),
             tokens_per_minute=WindowUsage(limits.tpm, settled, window.held, slides),
             daily_tokens=WindowUsage(limits.daily_tokens, spent.day_tokens, held.day_tokens, midnight),
             monthly_tokens=WindowUsage(limits.monthly_tokens, spent.month_tokens, held.month_tokens, turn),
             concurrent=WindowUsage(limits.concurrent, len(self.holds), 0, now),
-            monthly_budget_micros=WindowUsage(budget, spent.month_cost_micros, held.month_cost_micros, turn),
+            monthly_budget_micros=WindowUsage(monthly, spent.month_cost_micros, held.month_cost_micros, turn),
+            daily_budget_micros=WindowUsage(daily, spent.day_cost_micros, held.day_cost_micros, midnight),
+            weekly_budget_micros=WindowUsage(weekly, spent.week_cost_micros, held.week_cost_micros, next_week(now)),
         )
 
 
-def _plus(sums: Spent, day_tokens: int, month_tokens: int, cost_micros: int) -> Spent:
-    return Spent(sums.day_tokens + day_tokens, sums.month_tokens + month_tokens, sums.month_cost_micros + cost_micros)
-
-
-def _carried(sums: Spent, *, same: bool) -> Spent:
-    """What is left of `sums` on another day, of the `same` month or not."""
-    return Spent(0, sums.month_tokens, sums.month_cost_micros) if same else Spent()
+def _carried(sums: Spent, *, week: bool, month: bool) -> Spent:
+    """What is left of `sums` on another day, of the same week and month or not."""
+    of_month = (sums.month_tokens, sums.month_cost_micros) if month else (0, 0)
+    return Spent(0, *of_month, 0, sums.week_cost_micros if week else 0)

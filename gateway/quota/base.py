@@ -1,7 +1,8 @@
 """The quota seam: reserve before the upstream is asked, settle when the bill is known.
 
-Windows: requests and tokens per minute are true sliding windows of 60 s; tokens a day, tokens and money a month are
-UTC calendar windows; concurrency is the number of open reservations. All are checked and reserved in one step.
+Windows: requests and tokens per minute are true sliding windows of 60 s; tokens a day or month and money a day, week
+or month are UTC calendar windows; concurrency is the number of open reservations. All are checked and reserved in one
+step.
 """
 
 from collections.abc import Sequence
@@ -24,20 +25,33 @@ MOST = 10**12
 
 
 class Scope(NamedTuple):
-    """Whose limits: a user, or one of the user's tokens (`token_id` set). All scopes of a user share a hash slot."""
+    """Whose limits: a user, one of the user's tokens (`token_id` set), or a team (`team_id` set, no user).
+
+    The scopes of a user share a hash slot; a team has its own, so calls of its members need a Redis that is whole."""
 
     user_id: int
     token_id: int | None
     limits: Limits
+    team_id: int | None = None
 
     @property
     def name(self) -> str:
+        if self.team_id is not None:
+            return f"g{self.team_id}"
         return f"u{self.user_id}" if self.token_id is None else f"t{self.token_id}"
+
+    @property
+    def slot(self) -> str:
+        return f"u{self.user_id}" if self.team_id is None else f"g{self.team_id}"
 
     @property
     def limited(self) -> bool:
         """Whether there is anything to count: a scope without limits costs nothing."""
         return self.limits is not UNLIMITED and self.limits != UNLIMITED
+
+
+def team_scope(team_id: int, limits: Limits) -> Scope:
+    return Scope(0, None, limits, team_id)
 
 
 class Ask(NamedTuple):
@@ -63,6 +77,13 @@ class Left:
     tokens: int
     cost_micros: int
     age_s: float
+    team_id: int | None = None
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """Everyone it may have been admitted for."""
+        user, token = Scope(self.user_id, None, UNLIMITED), Scope(self.user_id, self.token_id, UNLIMITED)
+        return (user, token) if self.team_id is None else (user, token, team_scope(self.team_id, UNLIMITED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +104,25 @@ class QuotaUsage:
     monthly_tokens: WindowUsage
     concurrent: WindowUsage
     monthly_budget_micros: WindowUsage
+    daily_budget_micros: WindowUsage
+    weekly_budget_micros: WindowUsage
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the ledger (Postgres) says a scope has used in the running UTC day and month."""
+    """What the ledger (Postgres) says a scope has used in the running UTC day, week and month."""
 
     day_tokens: int = 0
     month_tokens: int = 0
     month_cost_micros: int = 0
+    day_cost_micros: int = 0
+    week_cost_micros: int = 0
 
 
 class Ledger(Protocol):
     """Where counters are rebuilt from. MUST raise, never return zeros, when it cannot answer."""
 
-    async def spent(self, user_id: int, token_id: int | None) -> Spent: ...
+    async def spent(self, scope: Scope) -> Spent: ...
 
 
 class QuotaUnavailable(Exception):
@@ -110,7 +135,7 @@ class LedgerUnavailable(QuotaUnavailable):
 
 def refuse(limit: str, scope: str, allowed: int, retry_after_s: float) -> Refusal:
     """The refusal for a limit that does not admit a call. `limit` is a field of `Limits`."""
-    whose = "token" if scope.startswith("t") else "user"
+    whose = _WHOSE[scope[0]]
     said = _SAID[limit].format(allowed)
     if limit in ("rpm", "tpm", "concurrent"):
         return RateLimitExceeded(
@@ -130,6 +155,7 @@ def bounded(amount: int) -> int:
     return min(max(amount, 0), MOST)
 
 
+_WHOSE = {"u": "user", "t": "token", "g": "team"}
 _SAID = {
     "rpm": "{} requests per minute",
     "tpm": "{} tokens per minute",
@@ -137,6 +163,8 @@ _SAID = {
     "daily_tokens": "{} tokens per day",
     "monthly_tokens": "{} tokens per month",
     "monthly_budget_micros": "{} micro-dollars per month",
+    "weekly_budget_micros": "{} micro-dollars per week",
+    "daily_budget_micros": "{} micro-dollars per day",
 }
 
 
@@ -152,7 +180,7 @@ class QuotaStore(Protocol):
     `recover` settles for a process that died, from its log: once per id, whether or not its own settle had arrived.
     It MUST NOT block or raise, and MUST be told of rows once the ledger has them.
     `usage` reads one scope without changing it.
-    `forget` drops a scope's day and month counters, to be rebuilt from the ledger at the next call.
+    `forget` drops a scope's counters of day, week and month, to be rebuilt from the ledger at the next call.
     """
 
     async def reserve(self, ask: Ask) -> Grant: ...

@@ -16,9 +16,19 @@ def month_of(day: int) -> int:
     return that.year * 12 + that.month - 1
 
 
+def week_of(day: int) -> int:
+    """Weeks since that of 1970-01-01, a Thursday. They begin on Mondays."""
+    return (day + 3) // 7
+
+
 def next_day(now: float) -> float:
     """When the day of `now` ends."""
     return float((day_of(now) + 1) * DAY_S)
+
+
+def next_week(now: float) -> float:
+    """When the week of `now` ends."""
+    return float(((week_of(day_of(now)) + 1) * 7 - 3) * DAY_S)
 
 
 def next_month(now: float) -> float:
@@ -29,4 +39,5 @@ def next_month(now: float) -> float:
 
 def wait_for(limit: str, now: float) -> float:
     """How long until the calendar limit `limit` starts anew."""
-    return (next_day(now) if limit == "daily_tokens" else next_month(now)) - now
+    turn = next_day if limit.startswith("daily") else next_week if limit.startswith("weekly") else next_month
+    return turn(now) - now

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -51,6 +51,8 @@ def share_of(scope: Scope, workers: int) -> Scope:
             monthly_tokens=share(limits.monthly_tokens),
             concurrent=share(limits.concurrent),
             monthly_budget_micros=share(limits.monthly_budget_micros),
+            daily_budget_micros=share(limits.daily_budget_micros),
+            weekly_budget_micros=share(limits.weekly_budget_micros),
         ),
     )
 
@@ -68,6 +70,8 @@ def _of_all(usage: QuotaUsage, limits: Limits, workers: int) -> QuotaUsage:
         monthly_tokens=whole(usage.monthly_tokens, limits.monthly_tokens),
         concurrent=whole(usage.concurrent, limits.concurrent),
         monthly_budget_micros=whole(usage.monthly_budget_micros, limits.monthly_budget_micros),
+        daily_budget_micros=whole(usage.daily_budget_micros, limits.daily_budget_micros),
+        weekly_budget_micros=whole(usage.weekly_budget_micros, limits.weekly_budget_micros),
     )
 
 
@@ -78,13 +82,9 @@ class _SharedLedger:
         self._ledger = ledger
         self._workers = workers
 
-    async def spent(self, user_id: int, token_id: int | None) -> Spent:
-        spent = await self._ledger.spent(user_id, token_id)
-        return Spent(
-            day_tokens=-(-spent.day_tokens // self._workers),
-            month_tokens=-(-spent.month_tokens // self._workers),
-            month_cost_micros=-(-spent.month_cost_micros // self._workers),
-        )
+    async def spent(self, scope: Scope) -> Spent:
+        spent = await self._ledger.spent(scope)
+        return Spent(*(-(-getattr(spent, sum_of.name) // self._workers) for sum_of in fields(Spent)))
 
 
 _Seen: TypeAlias = tuple[float, Sequence[Scope], Grant]
@@ -194,7 +194,9 @@ class FailoverQuotaStore:
 
     def _take_over(self) -> None:
         """Start from what Redis last said of each user, and from what it granted to this worker and is still open."""
-        for at, scopes, grant in {**self._seen_before, **self._seen}.values():
+        last = {**self._seen_before, **self._seen}
+        # In order, so that of a team the latest counts: what was said to whichever of its members.
+        for at, scopes, grant in sorted(last.values(), key=lambda seen: seen[0]):
             for scope in scopes:
                 calls = _used(scope.limits.rpm, grant.limit_requests, grant.remaining_requests)
                 tokens = _used(scope.limits.tpm, grant.limit_tokens, grant.remaining_tokens)

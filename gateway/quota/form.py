@@ -24,7 +24,7 @@ class Form:
         keys = len(self.bases) + 1
         self._reserve = reserve.head(2 * keys + 1) + bulk(str(keys))
         self._settle = settle.head(keys + 2) + bulk(str(keys))
-        self._key = f"{PREFIX}:{{u{scopes[0].user_id}}}:a:" if scopes else ""
+        self._key = f"{PREFIX}:{{{scopes[0].slot}}}:a:" if scopes else ""
         self._key_room = len(self._key)
         self._bases = "".join(map(bulk, self.bases))
         self._limits = "".join(bulk(_packed(scope.limits)) for scope in counted)
@@ -55,11 +55,13 @@ class Form:
 
 
 def base_of(scope: Scope) -> str:
-    return f"{PREFIX}:{{u{scope.user_id}}}:{scope.name}"
+    return f"{PREFIX}:{{{scope.slot}}}:{scope.name}"
 
 
 def _packed(limits: Limits) -> str:
     minute = (limits.rpm, limits.tpm)
     calendar = (limits.daily_tokens, limits.monthly_tokens)
     rest = (limits.concurrent, limits.monthly_budget_micros)
-    return ",".join("" if limit is None else str(limit) for limit in (*minute, *calendar, *rest))
+    seldom = (limits.weekly_budget_micros, limits.daily_budget_micros)
+    said = (*minute, *calendar, *rest, *(seldom if seldom != (None, None) else ()))
+    return ",".join("" if limit is None else str(limit) for limit in said)

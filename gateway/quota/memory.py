@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gateway.errors import Refusal
-from gateway.exchange import UNLIMITED, Grant
+from gateway.exchange import Grant
 from gateway.quota.account import Account, Denied, Want
 from gateway.quota.base import (
     RECORD_S,
@@ -43,7 +43,7 @@ class MemoryQuotaStore:
     def __init__(self, ledger: Ledger, clock: Callable[[], float] = time.time) -> None:
         self._seeding = Seeding(ledger)
         self._clock = clock
-        self._accounts: dict[tuple[int, int | None], _Idle] = {}
+        self._accounts: dict[str, _Idle] = {}
         self.granted: dict[str, int] = {}
         self._settled: dict[str, tuple[float, int]] = {}
 
@@ -84,8 +84,8 @@ class MemoryQuotaStore:
         if left.ask_id in self._settled:
             return
         self._settled[left.ask_id] = (now, left.tokens)
-        for token_id in (None, left.token_id):
-            account = self._account(Scope(left.user_id, token_id, UNLIMITED), now)
+        for scope in left.scopes:
+            account = self._account(scope, now)
             account.count(bounded(left.tokens), bounded(left.cost_micros), now - left.age_s)
 
     def undo(self, ask: Ask) -> None:
@@ -152,7 +152,7 @@ class MemoryQuotaStore:
 
     def _account(self, scope: Scope, now: float) -> Account:
         """The account of `scope`, brought to `now` and put at the end of the line of those to drop."""
-        key = (scope.user_id, scope.token_id)
+        key = scope.name
         idle = self._accounts.pop(key, None) or _Idle(Account(), now)
         idle.used_at = now
         self._accounts[key] = idle
@@ -182,8 +182,9 @@ class MemoryQuotaStore:
 
 def _needs_seed(scope: Scope) -> bool:
     limits = scope.limits
-    calendar = (limits.daily_tokens, limits.monthly_tokens, limits.monthly_budget_micros)
-    return any(limit is not None for limit in calendar)
+    tokens = (limits.daily_tokens, limits.monthly_tokens)
+    budgets = (limits.daily_budget_micros, limits.weekly_budget_micros, limits.monthly_budget_micros)
+    return any(limit is not None for limit in (*tokens, *budgets))
 
 
 def _refusal(scope: Scope, denied: Denied) -> Refusal:

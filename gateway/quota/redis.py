@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gateway.errors import Refusal
-from gateway.exchange import UNLIMITED, Grant, Limits
+from gateway.exchange import Grant, Limits
 from gateway.quota.base import (
     LEASE_S,
     MOST,
@@ -29,7 +29,7 @@ from gateway.quota.base import (
     bounded,
     refuse,
 )
-from gateway.quota.calendar import next_day, next_month, wait_for
+from gateway.quota.calendar import next_day, next_month, next_week, wait_for
 from gateway.quota.form import Form, base_of
 from gateway.quota.outbox import Outbox
 from gateway.quota.seeding import Seeding
@@ -146,8 +146,7 @@ class RedisQuotaStore:
             self._outbox.put(form, ask.id, tokens, cost_micros, mode)
 
     def recover(self, left: Left) -> None:
-        scopes = (Scope(left.user_id, None, UNLIMITED), Scope(left.user_id, left.token_id, UNLIMITED))
-        form = Form(scopes, scopes, self._reserve, self._settle)
+        form = Form(left.scopes, left.scopes, self._reserve, self._settle)
         tokens, cost_micros = bounded(left.tokens), bounded(left.cost_micros)
         ended = time.monotonic() - left.age_s
         self._outbox.send_again((form, left.ask_id, tokens, cost_micros, "recover", ended), sent=True)
@@ -194,7 +193,8 @@ class RedisQuotaStore:
 
     async def _seed_scope(self, scope: Scope, day: int) -> None:
         async def plant(spent: Spent) -> None:
-            sums = (spent.day_tokens, spent.month_tokens, spent.month_cost_micros)
+            tokens = (spent.day_tokens, spent.month_tokens)
+            sums = (*tokens, spent.month_cost_micros, spent.day_cost_micros, spent.week_cost_micros)
             await self._seed.call("1", base_of(scope), day, *map(bounded, sums))
 
         await self._seeding.seed(scope, plant)
@@ -241,7 +241,8 @@ def _refusal(scopes: Sequence[Scope], reply: list[Any]) -> Refusal:
 
 
 def _usage_of(limits: Limits, reply: list[int]) -> QuotaUsage:
-    _, now, calls, minute, minute_held, oldest, day, day_held, month, month_held, cost, cost_held, opened = reply
+    _, now, calls, minute, minute_held, oldest, opened, *sums = reply
+    day, day_held, month, month_held, cost, cost_held, day_cost, day_cost_held, week_cost, week_cost_held = sums
     at = now / MICROS
     slides, midnight, turn = oldest / MICROS, next_day(at), next_month(at)
     return QuotaUsage(
@@ -251,4 +252,6 @@ def _usage_of(limits: Limits, reply: list[int]) -> QuotaUsage:
         monthly_tokens=WindowUsage(limits.monthly_tokens, month, month_held, turn),
         concurrent=WindowUsage(limits.concurrent, opened, 0, at),
         monthly_budget_micros=WindowUsage(limits.monthly_budget_micros, cost, cost_held, turn),
+        daily_budget_micros=WindowUsage(limits.daily_budget_micros, day_cost, day_cost_held, midnight),
+        weekly_budget_micros=WindowUsage(limits.weekly_budget_micros, week_cost, week_cost_held, next_week(at)),
     )

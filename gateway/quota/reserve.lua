@@ -1,5 +1,6 @@
 -- Check and reserve, in all scopes or none. KEYS: the record of the ask, then the base of each scope.
--- ARGV: "id tokens least cost mode", then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited).
+-- ARGV: "id tokens least cost mode", then for each scope "rpm,tpm,day,month,concurrent,budget" (empty: unlimited), and
+-- ",weekly,daily" where there are such budgets.
 -- Mode "adopt" is for what is admitted already: it is held, whatever the limits say.
 -- Answers {1, reserved, limit and rest of requests, limit and rest of tokens} (the tightest scope; -1: unlimited),
 -- {0, scope, limit, µs to wait or -1 for the calendar's turn, now} or {2, day, scopes without counters...}.
@@ -7,12 +8,17 @@ local id, tokens, least, cost, mode = string.match(ARGV[1], '^(%S+) (%d+) (%d+) 
 tokens, least, cost = tonumber(tokens), tonumber(least), tonumber(cost)
 
 local function limits_of(text)
-  local rpm, tpm, day, month, concurrent, budget =
-    string.match(text, '^(%d*),(%d*),(%d*),(%d*),(%d*),(%d*)$')
-  return {
+  local rpm, tpm, day, month, concurrent, budget, seldom =
+    string.match(text, '^(%d*),(%d*),(%d*),(%d*),(%d*),(%d*)(.*)$')
+  local l = {
     rpm = tonumber(rpm), tpm = tonumber(tpm), daily_tokens = tonumber(day), monthly_tokens = tonumber(month),
-    concurrent = tonumber(concurrent), monthly_budget_micros = tonumber(budget),
+    concurrent = tonumber(concurrent), monthly_budget_micros = tonumber(budget), seldom = seldom ~= '',
   }
+  if l.seldom then
+    local weekly, daily = string.match(seldom, '^,(%d*),(%d*)$')
+    l.weekly_budget_micros, l.daily_budget_micros = tonumber(weekly), tonumber(daily)
+  end
+  return l
 end
 
 -- When the call at `rank` (0 is the oldest) leaves the window.
@@ -57,6 +63,13 @@ local function admits(s, l, want)
   if not want then return nil, 'monthly_budget_micros', -1 end
   want = fit(want, month and month - s.month_tokens - s.held_month or want)
   if not want then return nil, 'monthly_tokens', -1 end
+  if l.seldom then
+    local weekly, daily = l.weekly_budget_micros, l.daily_budget_micros
+    want = weekly and fit_budget(want, weekly - s.week_cost - s.held_week_cost) or not weekly and want or nil
+    if not want then return nil, 'weekly_budget_micros', -1 end
+    want = daily and fit_budget(want, daily - s.day_cost - s.held_day_cost) or not daily and want or nil
+    if not want then return nil, 'daily_budget_micros', -1 end
+  end
   want = fit(want, day and day - s.day_tokens - s.held_day or want)
   if not want then return nil, 'daily_tokens', -1 end
   if l.concurrent and s.open >= l.concurrent then return nil, 'concurrent', 1000000 end
@@ -66,14 +79,13 @@ local function admits(s, l, want)
   return want
 end
 
-local function hold(s, reserved, share)
-  local member = string.format('%d:%d:%d:%d:%s', reserved, share, s.day, s.month, id)
+local function hold(s, reserved, share, member)
   enter(s, now, 'r', reserved, id)
   redis.call('ZADD', s.holds, now + LEASE, member)
   if s.open == 0 then redis.call('PEXPIRE', s.holds, ZSET_MS) end
   s.open, s.lapses = s.open + 1, math.min(s.lapses, now + LEASE)
   s.held_day, s.held_month, s.held_cost = s.held_day + reserved, s.held_month + reserved, s.held_cost + share
-  return string.format('%.0f:%s', now, member)
+  s.held_day_cost, s.held_week_cost = s.held_day_cost + share, s.held_week_cost + share
 end
 
 local function granted(scopes, limits, reserved)
@@ -94,7 +106,7 @@ local scopes, limits, unseeded = open_all(2), {}, {}
 for i, s in ipairs(scopes) do
   local l = limits_of(ARGV[i + 1])
   limits[i] = l
-  if not s.seeded and (l.daily_tokens or l.monthly_tokens or l.monthly_budget_micros) then
+  if not s.seeded and (l.daily_tokens or l.monthly_tokens or l.monthly_budget_micros or l.seldom) then
     unseeded[#unseeded + 1] = i - 1
   end
 end
@@ -111,6 +123,8 @@ for i, s in ipairs(mode == 'adopt' and {} or scopes) do
   if not fits then return answer(scopes, { 0, i - 1, limit, wait, now }) end
   reserved = fits
 end
-for _, s in ipairs(scopes) do record = hold(s, reserved, share_of(reserved)) end
-redis.call('SET', KEYS[1], record, 'PX', RECORD_MS)
+local share, today = share_of(reserved), scopes[1]
+local member = string.format('%d:%d:%d:%d:%s', reserved, share, today.day, today.month, id)
+for _, s in ipairs(scopes) do hold(s, reserved, share, member) end
+redis.call('SET', KEYS[1], string.format('%.0f:%s', now, member), 'PX', RECORD_MS)
 return granted(scopes, limits, reserved)

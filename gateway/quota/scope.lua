@@ -7,7 +7,7 @@ local IDLE_MS, RECORD_MS = 172800000, 900000
 local NEVER = 9007199254740992 -- 2^53
 local ZSET_MS, REFRESH = 600000, 300000000 -- a ZSET lives 10 minutes, extended when 5 are over
 
-local EMPTY = string.char(194, 255, 255) .. string.rep('\0', 13) -- packed: false, day and month -1, all else 0
+local EMPTY = string.char(194, 255, 255) .. string.rep('\0', 17) -- packed: false, day and month -1, all else 0
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -28,9 +28,18 @@ local function month_of(day)
   return (yoe + era * 400 + (month <= 1 and 1 or 0)) * 12 + month
 end
 
--- What a hold reserves leaves the sums of its own day and month; those of an earlier one are gone already.
+-- Weeks since that of 1970-01-01, a Thursday. They begin on Mondays.
+local function week_of(day)
+  return math.floor((day + 3) / 7)
+end
+
+-- What a hold reserves leaves the sums of its own day, week and month; those of an earlier one are gone already.
 local function release(s, tokens, cost, day, month)
-  if day == s.day then s.held_day = s.held_day - tokens end
+  if day == s.day then
+    s.held_day = s.held_day - tokens
+    s.held_day_cost = s.held_day_cost - cost
+  end
+  if day == s.day or week_of(day) == week_of(s.day) then s.held_week_cost = s.held_week_cost - cost end
   if month == s.month then
     s.held_month = s.held_month - tokens
     s.held_cost = s.held_cost - cost
@@ -40,7 +49,11 @@ end
 
 local function charge(s, tokens, cost, day, month)
   if not s.seeded then return end -- the ledger has it, or will when the counters are seeded
-  if day == s.day then s.day_tokens = s.day_tokens + tokens end
+  if day == s.day then
+    s.day_tokens = s.day_tokens + tokens
+    s.day_cost = s.day_cost + cost
+  end
+  if day == s.day or week_of(day) == week_of(s.day) then s.week_cost = s.week_cost + cost end
   if month == s.month then
     s.month_tokens = s.month_tokens + tokens
     s.month_cost = s.month_cost + cost
@@ -76,7 +89,9 @@ local function lapse(s)
   redis.call('ZREMRANGEBYSCORE', s.holds, '-inf', now)
   local next_one = redis.call('ZRANGE', s.holds, 0, 0, 'WITHSCORES')[2]
   s.open = next_one and redis.call('ZCARD', s.holds) or 0
-  if s.open == 0 then s.held_day, s.held_month, s.held_cost = 0, 0, 0 end
+  if s.open == 0 then
+    s.held_day, s.held_month, s.held_cost, s.held_day_cost, s.held_week_cost = 0, 0, 0, 0, 0
+  end
   s.lapses, s.changed = tonumber(next_one) or NEVER, true
 end
 
@@ -87,22 +102,28 @@ local function turn_calendar(s)
   if s.month ~= month then
     s.month, s.month_tokens, s.month_cost, s.held_month, s.held_cost = month, 0, 0, 0, 0
   end
-  s.day, s.day_tokens, s.held_day = today, 0, 0
+  if week_of(s.day) ~= week_of(today) then s.week_cost, s.held_week_cost = 0, 0 end
+  s.day, s.day_tokens, s.held_day, s.day_cost, s.held_day_cost = today, 0, 0, 0, 0
   s.changed = true
 end
 
--- The scope as of now: day and month turned, the window slid, lapsed holds released. `seeded` is when its counters
+-- The scope as of now: day, week and month turned, the window slid, lapsed holds released. `seeded` is when its counters
 -- came from the ledger, false before.
 local function open(base)
   local packed = redis.call('GET', base) or EMPTY
   local seeded, day, month, day_tokens, month_tokens, month_cost, held_day, held_month, held_cost,
-    calls, minute, minute_held, oldest, open_holds, lapses, refreshed = cmsgpack.unpack(packed)
+    calls, minute, minute_held, oldest, open_holds, lapses, refreshed,
+    day_cost, week_cost, held_day_cost, held_week_cost = cmsgpack.unpack(packed)
+  if not day_cost then -- written by a release that knew no money of days and weeks: the ledger does
+    seeded, day_cost, week_cost, held_day_cost, held_week_cost = false, 0, 0, held_cost, held_cost
+  end
   local s = { -- written at once: a table that grows by the field is slow
     base = base, window = base .. ':w', holds = base .. ':h', changed = false,
     seeded = seeded, day = day, month = month, day_tokens = day_tokens, month_tokens = month_tokens,
     month_cost = month_cost, held_day = held_day, held_month = held_month, held_cost = held_cost,
     calls = calls, minute = minute, minute_held = minute_held, oldest = oldest,
     open = open_holds, lapses = lapses, refreshed = refreshed,
+    day_cost = day_cost, week_cost = week_cost, held_day_cost = held_day_cost, held_week_cost = held_week_cost,
   }
   turn_calendar(s)
   slide(s)
@@ -119,7 +140,7 @@ local function save(s)
   end
   redis.call('SET', s.base, cmsgpack.pack(s.seeded, s.day, s.month, s.day_tokens, s.month_tokens, s.month_cost,
     s.held_day, s.held_month, s.held_cost, s.calls, s.minute, s.minute_held, s.oldest, s.open, s.lapses,
-    s.refreshed), 'PX', IDLE_MS)
+    s.refreshed, s.day_cost, s.week_cost, s.held_day_cost, s.held_week_cost), 'PX', IDLE_MS)
 end
 
 -- A call admitted at `at` enters the window: `state` is "r" while its tokens are reserved, "s" once settled.

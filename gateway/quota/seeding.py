@@ -40,11 +40,11 @@ class Seeding:
     async def spent(self, scope: Scope) -> Spent:
         try:
             async with asyncio.timeout(TIMEOUT_S):
-                return await self._ledger.spent(scope.user_id, scope.token_id)
+                return await self._ledger.spent(scope)
         except Exception as error:  # a ledger may fail in the ways of any driver; here they all mean the same
             raise LedgerUnavailable(f"the ledger does not answer for {scope.name}: {error!r}") from error
 
     async def usage(self, scope: Scope, now: float) -> QuotaUsage:
-        """What the ledger alone knows of `scope`: day and month."""
+        """What the ledger alone knows of `scope`: day, week and month."""
         account = Account(spent=await self.spent(scope))
         return account.usage(scope.limits, now)

@@ -19,8 +19,7 @@ local function charge_unknown(s)
   end
 end
 
-local function charge_known(s, admitted, member)
-  local reserved, share, day, month = parse_hold(member)
+local function charge_known(s, admitted, member, reserved, share, day, month)
   if redis.call('ZREM', s.holds, member) == 1 then
     s.open = s.open - 1
     release(s, reserved, share, day, month)
@@ -35,13 +34,13 @@ local record = redis.call('GET', KEYS[1])
 if record and string.sub(record, -8) == ':settled' or undo and not record then return 0 end
 local admitted, member = string.match(record or '', '^(%d+):(.+)$')
 local scopes = open_all(2)
+local reserved, share, day, month = parse_hold(member or '')
 for _, s in ipairs(scopes) do
-  if member then charge_known(s, admitted, member) else charge_unknown(s) end
+  if member then charge_known(s, admitted, member, reserved, share, day, month) else charge_unknown(s) end
 end
 if undo then
   redis.call('DEL', KEYS[1])
 else
-  local reserved = member and string.match(member, '^%d+') or tokens
-  redis.call('SET', KEYS[1], string.format('%.0f:%s:settled', admitted or now, reserved), 'PX', RECORD_MS)
+  redis.call('SET', KEYS[1], string.format('%.0f:%.0f:settled', admitted or now, reserved or tokens), 'PX', RECORD_MS)
 end
 return answer(scopes, 1)

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -15,7 +16,7 @@ import asyncpg
 import orjson
 
 from gateway.db import Connection, DatabaseDown, Pool, acquired, connect, translated
-from gateway.exchange import Limits, Principal, Task
+from gateway.exchange import UNLIMITED, Limits, Principal, Task
 from gateway.tasks import spawn
 from gateway.tokens.base import TokensUnavailable
 
@@ -25,18 +26,20 @@ CHANNEL = "guardflow_principals"
 _PING_EVERY_S = 5.0
 _PING_TIMEOUT_S = 2.0
 _LONGEST_BACKOFF_S = 2.0
-_LIMITS = ("rpm", "tpm", "daily_tokens", "monthly_tokens", "concurrent", "monthly_budget_micros")
+_LIMITS = tuple(field.name for field in fields(Limits))
 
 # A user to whom tasks were assigned has those that are active, be it none; everyone else has every active one.
 _FIND = f"""
 SELECT u.id AS user_id, t.id AS token_id, u.email, u.name, u.role, u.is_active, u.blocked_until, u.block_reason,
-    t.expires_at, u.allowed_models AS user_models, t.allowed_models AS token_models,
-    {", ".join(f"q.{name} AS user_{name}, t.{name} AS token_{name}" for name in _LIMITS)},
+    t.expires_at, u.allowed_models AS user_models, t.allowed_models AS token_models, g.allowed_models AS team_models,
+    g.id AS team_id,
+    {", ".join(f"q.{name} AS user_{name}, t.{name} AS token_{name}, g.{name} AS team_{name}" for name in _LIMITS)},
     (SELECT json_agg(json_build_object('id', k.id, 'name', k.name, 'allowed_intents', k.allowed_intents) ORDER BY k.id)
      FROM tasks k WHERE k.is_active AND (
         NOT EXISTS (SELECT FROM user_tasks WHERE user_id = u.id)
         OR EXISTS (SELECT FROM user_tasks WHERE user_id = u.id AND task_id = k.id))) AS tasks
 FROM api_tokens t JOIN users u ON u.id = t.user_id LEFT JOIN quotas q ON q.user_id = u.id
+    LEFT JOIN team_members m ON m.user_id = u.id LEFT JOIN teams g ON g.id = m.team_id
 WHERE t.token_hash = $1 AND t.revoked_at IS NULL
 """  # noqa: S608 - names of our own
 
@@ -79,10 +82,12 @@ class PostgresTokenStore:
             blocked_until=record["blocked_until"],
             block_reason=record["block_reason"],
             token_expires_at=record["expires_at"],
-            allowed_models=_both(record["user_models"], record["token_models"]),
+            allowed_models=_common(record["user_models"], record["token_models"], record["team_models"]),
             tasks=_tasks(record["tasks"]),
             user_limits=_limits(record, "user", self._defaults),
-            token_limits=_limits(record, "token", Limits()),
+            token_limits=_limits(record, "token", UNLIMITED),
+            team_id=record["team_id"],
+            team_limits=_limits(record, "team", UNLIMITED),
         )
 
 
@@ -190,12 +195,10 @@ async def _up_to(seconds: float, event: asyncio.Event) -> None:
             await event.wait()
 
 
-def _both(first: list[str] | None, second: list[str] | None) -> frozenset[str] | None:
-    """What both allow; None allows everything."""
-    if first is None or second is None:
-        either = first if second is None else second
-        return None if either is None else frozenset(either)
-    return frozenset(first) & frozenset(second)
+def _common(*lists: list[str] | None) -> frozenset[str] | None:
+    """What all allow; None allows everything."""
+    said = [frozenset(models) for models in lists if models is not None]
+    return frozenset.intersection(*said) if said else None
 
 
 def _limits(record: asyncpg.Record, whose: str, defaults: Limits) -> Limits:

@@ -16,7 +16,7 @@ from admin.login.store import open_session
 from gateway.db import Pool, connect_pool
 from gateway.exchange import Limits, Principal
 from gateway.phases.authenticate import authenticate
-from gateway.quota.base import Spent
+from gateway.quota.base import Scope, Spent
 from gateway.quota.memory import MemoryQuotaStore
 from gateway.tokens.cached import CachedTokenStore
 from gateway.tokens.postgres import PostgresTokenStore
@@ -32,7 +32,7 @@ Headers = dict[str, str]
 
 
 class NothingSpent:
-    async def spent(self, user_id: int, token_id: int | None) -> Spent:
+    async def spent(self, scope: Scope) -> Spent:
         return Spent()
 
 

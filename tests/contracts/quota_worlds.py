@@ -11,7 +11,7 @@ from itertools import count
 
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
-from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent
+from gateway.quota.base import Ask, Left, QuotaStore, QuotaUsage, Scope, Spent, team_scope
 from gateway.quota.failover import FailoverQuotaStore
 from gateway.quota.memory import MemoryQuotaStore
 from gateway.quota.redis import RedisQuotaStore, script_text
@@ -24,17 +24,18 @@ _ids = count(1)
 
 @dataclass
 class Books:
-    """A ledger that a test writes."""
+    """A ledger that a test writes: by user and token, or by the team's number."""
 
-    entries: dict[tuple[int, int | None], Spent] = field(default_factory=dict)
+    entries: dict[tuple[int, int | None] | int, Spent] = field(default_factory=dict)
     asked: int = 0
     closed: bool = False
 
-    async def spent(self, user_id: int, token_id: int | None) -> Spent:
+    async def spent(self, scope: Scope) -> Spent:
         self.asked += 1
         if self.closed:
             raise ConnectionError("the ledger is away")
-        return self.entries.get((user_id, token_id), Spent())
+        whose = (scope.user_id, scope.token_id) if scope.team_id is None else scope.team_id
+        return self.entries.get(whose, Spent())
 
 
 def read_script_with_test_clock(name: str) -> str:
@@ -95,6 +96,10 @@ class World:
 
 def scope(user_id: int = 1, token_id: int | None = None, **limits: int) -> Scope:
     return Scope(user_id, token_id, Limits(**limits))
+
+
+def team(team_id: int = 3, **limits: int) -> Scope:
+    return team_scope(team_id, Limits(**limits))
 
 
 def ask(*scopes: Scope, tokens: int = 10, least: int | None = None, cost: int = 0) -> Ask:

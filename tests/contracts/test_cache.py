@@ -8,6 +8,7 @@ import pytest
 
 from gateway.cache.base import CacheStore
 from gateway.cache.memory import MemoryCache
+from gateway.cache.near import NearCache
 from gateway.cache.room import ENTRY_BYTES
 from tests.gateway.cache.opened import opened_redis
 
@@ -26,7 +27,13 @@ async def redis(url: str, most_bytes: int) -> AsyncIterator[CacheStore]:
         yield store
 
 
-@pytest.fixture(params=[memory, redis], ids=lambda make: make.__name__)
+@asynccontextmanager
+async def near(url: str, most_bytes: int) -> AsyncIterator[CacheStore]:
+    async with opened_redis(url, most_bytes) as store:
+        yield NearCache(store, lambda: most_bytes)
+
+
+@pytest.fixture(params=[memory, redis, near], ids=lambda make: make.__name__)
 def opened(request: pytest.FixtureRequest, redis_url: str) -> Opened:
     return lambda most_bytes: request.param(redis_url, most_bytes)
 

@@ -10,10 +10,12 @@ import pytest_asyncio
 from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
 from gateway.exchange import Grant
 from gateway.quota.base import LedgerUnavailable, Left, QuotaUnavailable, Scope, Spent
-from tests.contracts.quota_worlds import NOON, WORLDS, World, ask, scope
+from tests.contracts.quota_worlds import NOON, WORLDS, World, ask, scope, team
 
 MINUTE_LIMITS = {"rpm": 3, "tpm": 30, "concurrent": 3}
 CALENDAR_LIMITS = {"daily_tokens": 30, "monthly_tokens": 30}
+BUDGETS = {"daily_budget_micros": 0.5, "weekly_budget_micros": 2.5, "monthly_budget_micros": 10.5}
+"""Of each the days until it turns: NOON is a Friday's."""
 
 
 @pytest_asyncio.fixture(params=WORLDS)
@@ -354,14 +356,92 @@ async def test_counters_that_are_not_there_yet_will_know_the_dead_from_the_ledge
     assert (await world.usage(user)).daily_tokens.used == 40
 
 
-async def test_the_budget_is_kept_in_money(world: World) -> None:
-    user = scope(monthly_budget_micros=1000)
+@pytest.mark.parametrize(("budget", "days"), BUDGETS.items())
+async def test_a_budget_is_kept_in_money(world: World, budget: str, days: float) -> None:
+    user = scope(**{budget: 1000})
     await world.spend(ask(user, tokens=10, cost=600), 10, 500)
     await world.store.reserve(ask(user, tokens=10, cost=500))
     refusal = await refused(world, ask(user, tokens=10, cost=1))
-    assert refusal.param == "monthly_budget_micros"
-    assert refusal.retry_after_s == pytest.approx(10.5 * 86_400)
+    assert refusal.param == budget
+    assert refusal.retry_after_s == pytest.approx(days * 86_400)
+    assert isinstance(refusal, InsufficientQuota)
     assert isinstance(await world.take(ask(user, tokens=10, cost=0)), Grant)
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+async def test_a_thousand_at_once_spend_a_budget_to_the_last_and_no_further(world: World, budget: str) -> None:
+    """Half of them come by one user, half by another of the same team; each costs 7 of 700."""
+    shared = team(**{budget: 700})
+    asks = [ask(scope(number % 2 + 1, rpm=5000), shared, cost=7) for number in range(1000)]
+    outcomes = await asyncio.gather(*map(world.take, asks))
+    assert sum(isinstance(outcome, Grant) for outcome in outcomes) == 100
+    assert {outcome.param for outcome in outcomes if isinstance(outcome, Refusal)} == {budget}
+    for call, outcome in zip(asks, outcomes, strict=True):
+        if isinstance(outcome, Grant):
+            await world.settle(call, 10, 6)
+    spent = getattr(await world.usage(shared), budget)
+    assert (spent.used, spent.reserved) == (600, 0)
+
+
+async def test_budgets_start_anew_with_their_day_and_week(world: World) -> None:
+    user = scope(daily_budget_micros=100, weekly_budget_micros=150, monthly_budget_micros=1000)
+    await world.spend(ask(user, cost=100), 10, 100)
+    assert (await refused(world, ask(user, cost=1))).param == "daily_budget_micros"
+    await world.at(datetime(2026, 11, 21, tzinfo=UTC).timestamp())
+    await world.spend(ask(user, cost=50), 10, 50)
+    assert (await refused(world, ask(user, cost=1))).param == "weekly_budget_micros"
+    await world.at(datetime(2026, 11, 22, 23, 59, 59, tzinfo=UTC).timestamp())
+    assert (await refused(world, ask(user, cost=1))).param == "weekly_budget_micros"
+    await world.at(datetime(2026, 11, 23, tzinfo=UTC).timestamp())
+    await world.spend(ask(user, cost=90), 10, 90)
+    usage = await world.usage(user)
+    assert [getattr(usage, budget).used for budget in BUDGETS] == [90, 90, 240]
+    assert usage.weekly_budget_micros.resets_at == datetime(2026, 11, 30, tzinfo=UTC).timestamp()
+
+
+async def test_a_call_over_the_week_s_end_is_charged_to_the_week_it_was_admitted_in(world: World) -> None:
+    user = scope(weekly_budget_micros=100, daily_budget_micros=100, monthly_budget_micros=100)
+    await world.at(datetime(2026, 11, 22, 23, 59, 50, tzinfo=UTC).timestamp())
+    late = ask(user, cost=60)
+    await world.store.reserve(late)
+    await world.at(datetime(2026, 11, 23, 0, 0, 20, tzinfo=UTC).timestamp())
+    usage = await world.usage(user)
+    assert [getattr(usage, budget).reserved for budget in BUDGETS] == [0, 0, 60]
+    await world.settle(late, 10, 50)
+    usage = await world.usage(user)
+    assert [getattr(usage, budget).used for budget in BUDGETS] == [0, 0, 50]
+    assert [getattr(usage, budget).reserved for budget in BUDGETS] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("budget", BUDGETS)
+async def test_a_budget_starts_from_the_ledger(world: World, budget: str) -> None:
+    world.books.entries[1, None] = Spent(0, 0, 990, 990, 990)
+    user = scope(**{budget: 1000})
+    assert (await refused(world, ask(user, cost=11))).param == budget
+    assert isinstance(await world.take(ask(user, cost=10)), Grant)
+
+
+async def test_members_of_a_team_share_its_limits_and_keep_their_own(world: World) -> None:
+    shared = team(rpm=3, concurrent=3, daily_tokens=100)
+    ann, bob = scope(1, rpm=2), scope(2, rpm=2)
+    await world.spend(ask(ann, shared), 10)
+    await world.spend(ask(bob, shared), 10)
+    assert (await world.store.reserve(ask(ann, shared))).remaining_requests == 0
+    refusal = await refused(world, ask(bob, shared))
+    assert refusal.param == "rpm"
+    assert "team" in refusal.message
+    assert (await world.usage(bob)).requests_per_minute.used == 1
+    assert (await world.usage(shared)).daily_tokens.used == 20
+    assert isinstance(await world.take(ask(bob, team(4, rpm=3))), Grant)
+
+
+async def test_a_team_starts_from_its_own_books_and_is_charged_for_the_dead(world: World) -> None:
+    world.books.entries[3] = Spent(day_tokens=40, month_tokens=40, day_cost_micros=7)
+    shared = team(daily_tokens=100, daily_budget_micros=1000)
+    await world.spend(ask(scope(1), shared), 5)
+    await world.recover(Left("unknown", 1, 7, 20, 3, 0.5, team_id=3))
+    usage = await world.usage(shared)
+    assert (usage.daily_tokens.used, usage.daily_budget_micros.used) == (65, 10)
 
 
 async def test_the_budget_shrinks_a_reservation_in_proportion(world: World) -> None:
@@ -373,10 +453,10 @@ async def test_the_budget_shrinks_a_reservation_in_proportion(world: World) -> N
 
 
 async def test_usage_without_limits_is_what_the_ledger_says(world: World) -> None:
-    world.books.entries[1, None] = Spent(5, 6, 7)
+    world.books.entries[1, None] = Spent(5, 6, 7, 8, 9)
     usage = await world.usage(scope())
     assert (usage.daily_tokens.used, usage.monthly_tokens.used) == (5, 6)
-    assert usage.monthly_budget_micros.used == 7
+    assert [getattr(usage, budget).used for budget in BUDGETS] == [8, 9, 7]
     assert usage.daily_tokens.limit is None
 
 

@@ -206,7 +206,7 @@ class FixedClassifier:
 class NoLedger:
     """Nobody has used anything yet."""
 
-    async def spent(self, user_id: int, token_id: int | None) -> Spent:
+    async def spent(self, scope: Scope) -> Spent:
         return Spent()
 
 

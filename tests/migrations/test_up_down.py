@@ -11,7 +11,8 @@ import migrations
 
 TABLES = {
     "users", "quotas", "api_tokens", "refresh_tokens", "tasks", "user_tasks", "audit_log",
-    "request_logs", "usage_hourly", "usage_daily", "rejected_log_rows",
+    "request_logs", "usage_hourly", "usage_daily", "rejected_log_rows", "teams", "team_members", "team_usage_daily",
+    "budget_alerts",
 }  # fmt: skip
 
 ROWS = """
@@ -24,6 +25,17 @@ INSERT INTO audit_log (actor_kind, action, object_type, object_id) VALUES ('cli'
 INSERT INTO request_logs (id, at, request_id, endpoint, status, total_ms, overhead_ms)
     VALUES (gen_random_uuid(), now(), 'req_1', 'chat/completions', 200, 1, 1),
            (gen_random_uuid(), now() - interval '20 years', 'req_2', 'chat/completions', 200, 1, 1);
+"""
+
+
+OF_0003 = """
+INSERT INTO teams (name, weekly_budget_micros) VALUES ('a', 5);
+INSERT INTO team_members (user_id, team_id) VALUES (1, 1);
+UPDATE quotas SET daily_budget_micros = 5;
+UPDATE api_tokens SET soft_daily_budget_micros = 5;
+INSERT INTO team_usage_daily VALUES (1, '2026-11-22', 1, 1, 0, 1, 1, 2, 0, 1);
+INSERT INTO budget_alerts (owner, owner_id, period, since, level, budget_micros, spent_micros)
+    VALUES ('team', 1, 'day', '2026-11-22', 'soft', 1, 2);
 """
 
 
@@ -55,10 +67,10 @@ async def test_up_down_and_up_again_on_an_empty_database(empty_postgres_url: str
 
 
 async def test_a_database_with_rows_goes_down_to_nothing_and_up_again(postgres_url: str) -> None:
-    await execute(postgres_url, ROWS)
+    await execute(postgres_url, ROWS + OF_0003)
     await asyncio.to_thread(migrations.downgrade, postgres_url, "base")
     await asyncio.to_thread(migrations.upgrade, postgres_url)
-    await execute(postgres_url, ROWS)
+    await execute(postgres_url, ROWS + OF_0003)
 
 
 async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgres_url: str) -> None:
@@ -66,6 +78,7 @@ async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgre
     await asyncio.to_thread(migrations.upgrade, url, "0001")
     await execute(url, ROWS)
     await asyncio.to_thread(migrations.upgrade, url)
+    await execute(url, OF_0003)
     await asyncio.to_thread(migrations.downgrade, url, "0001")
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("SELECT count(*) FROM request_logs") == 2
@@ -95,6 +108,10 @@ async def test_a_change_of_what_workers_hold_is_pushed_to_them(postgres_url: str
     for statement, pushed in [
         ("UPDATE users SET is_active = false", "1"),
         ("UPDATE api_tokens SET revoked_at = now()", "1"),
+        ("UPDATE api_tokens SET weekly_budget_micros = 1", "1"),
+        ("INSERT INTO teams (name) VALUES ('a'); INSERT INTO team_members (user_id, team_id) VALUES (1, 1)", "1"),
+        ("UPDATE teams SET rpm = 1", "*"),
+        ("DELETE FROM team_members", "1"),
         ("UPDATE tasks SET is_active = false", "*"),
         ("DELETE FROM quotas", "1"),
         ("DELETE FROM users", "1"),

@@ -24,6 +24,7 @@ def make_row(**changes: Any) -> LogRow:
         "user_id": 1,
         "token_id": 2,
         "task_id": 1,
+        "team_id": None,
         "endpoint": "chat/completions",
         "model": "fast",
         "upstream_model": "gpt-4o-mini",
@@ -84,10 +85,14 @@ async def stored_ids(url: str) -> list[str]:
 
 
 async def assert_rollups_match(url: str) -> None:
-    """Hourly and daily rollups hold exactly the sums of the rows."""
+    """Hourly and daily rollups hold exactly the sums of the rows, and those of teams the sums of teams' rows."""
     sums = """SELECT coalesce(sum({requests}), 0)::bigint, coalesce(sum(prompt_tokens), 0)::bigint,
         coalesce(sum(completion_tokens), 0)::bigint, coalesce(sum(total_tokens), 0)::bigint,
-        coalesce(sum(cost_micros), 0)::bigint FROM {table}"""
-    truth = await fetch(url, sums.format(requests="1", table="request_logs"))
-    assert await fetch(url, sums.format(requests="requests", table="usage_hourly")) == truth
-    assert await fetch(url, sums.format(requests="requests", table="usage_daily")) == truth
+        coalesce(sum(cost_micros), 0)::bigint, coalesce(sum({unpriced}), 0)::bigint FROM {table}"""
+    of_rows = {"requests": "1", "unpriced": "CASE WHEN cost_micros IS NULL AND total_tokens > 0 THEN 1 END"}
+    of_rollup = {"requests": "requests", "unpriced": "unpriced"}
+    truth = await fetch(url, sums.format(table="request_logs", **of_rows))
+    assert await fetch(url, sums.format(table="usage_hourly", **of_rollup)) == truth
+    assert await fetch(url, sums.format(table="usage_daily", **of_rollup)) == truth
+    truth = await fetch(url, sums.format(table="request_logs WHERE team_id IS NOT NULL", **of_rows))
+    assert await fetch(url, sums.format(table="team_usage_daily", **of_rollup)) == truth

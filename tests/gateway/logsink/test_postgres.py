@@ -51,6 +51,28 @@ async def test_repeated_rows_count_once_within_a_batch_and_between_batches(postg
     await assert_rollups_match(postgres_url)
 
 
+async def test_what_teams_used_is_kept_by_day_and_member_and_unknown_prices_are_counted(postgres_url: str) -> None:
+    await insert(
+        postgres_url,
+        make_row(team_id=5, user_id=1, cost_micros=None),
+        make_row(team_id=5, user_id=1, cost_micros=0),
+        make_row(team_id=5, user_id=2, at="2026-11-23T10:30:00+00:00"),
+        make_row(team_id=6, user_id=2, cost_micros=None, total_tokens=0),
+        make_row(user_id=1, cost_micros=None),
+    )
+    kept = await fetch(
+        postgres_url,
+        "SELECT team_id, day, user_id, requests, total_tokens, cost_micros, unpriced"
+        " FROM team_usage_daily ORDER BY 1, 2",
+    )
+    assert [tuple(row.values()) for row in kept] == [
+        (5, date(2026, 11, 22), 1, 2, 30, 0, 1),
+        (5, date(2026, 11, 23), 2, 1, 15, 7, 0),
+        (6, date(2026, 11, 22), 2, 1, 0, 0, 0),
+    ]
+    await assert_rollups_match(postgres_url)
+
+
 async def test_rollups_are_kept_by_utc_hour_and_day_user_token_task_model_and_intent(postgres_url: str) -> None:
     await insert(
         postgres_url,

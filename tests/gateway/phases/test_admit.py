@@ -11,7 +11,7 @@ from gateway.errors import Overloaded, RateLimitExceeded
 from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
 from gateway.prices import UNKNOWN
-from gateway.quota.base import Ask, QuotaUnavailable
+from gateway.quota.base import Ask, QuotaUnavailable, team_scope
 from gateway.routing.types import make_terms, option
 from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, priced, with_limits
 
@@ -61,6 +61,14 @@ def test_the_user_and_the_token_are_both_asked() -> None:
     user, token = ask().scopes
     assert (user.user_id, user.token_id, user.limits) == (1, None, LIMITED.user_limits)
     assert (token.user_id, token.token_id, token.limits) == (1, 11, LIMITED.token_limits)
+
+
+def test_a_member_s_team_is_asked_too_and_the_scopes_stay_the_same_object() -> None:
+    who = replace(LIMITED, team_id=5, team_limits=Limits(rpm=9))
+    scopes = ask(who=who).scopes
+    assert scopes[2] == team_scope(5, Limits(rpm=9))
+    assert ask(who=who).scopes is scopes
+    assert len(ask(who=replace(who, team_id=None)).scopes) == 2
 
 
 @pytest.mark.parametrize(("rpm", "left"), [(None, THROTTLED_RPM), (600, THROTTLED_RPM), (2, 2)])

@@ -1,5 +1,6 @@
 """One row for every request: how far it got, what it cost, what the client was told."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -41,9 +42,9 @@ def test_an_answered_call_has_a_row_of_everything() -> None:
         attempts=2, flags={"b", "a"}, target=target,
     )  # fmt: skip
     call = make_call(stream=True)._replace(task_id=7)
-    row = row_of(Exchange(inbound, ALICE, call, VERDICT, meter=meter))
+    row = row_of(Exchange(inbound, replace(ALICE, team_id=5), call, VERDICT, meter=meter))
     expected = {
-        "user_id": 1, "token_id": 11, "task_id": 7, "endpoint": "chat/completions", "model": "m",
+        "user_id": 1, "token_id": 11, "task_id": 7, "team_id": 5, "endpoint": "chat/completions", "model": "m",
         "upstream_model": "gpt", "provider": "a", "status": 200, "error_code": None, "stream": True,
         "intent": "coding", "intent_confidence": 0.8765, "deviation_score": 0.3333, "misuse_score": 0.1235,
         "misuse_label": "benign", "action": "flag", "prompt_tokens": 100,

@@ -48,17 +48,19 @@ def test_a_call_gets_what_the_tightest_limit_has_left() -> None:
 
 
 def test_the_limit_named_is_the_one_that_lasts_longest() -> None:
-    account = account_at(NOON, day_tokens=9, month_tokens=9, month_cost_micros=9)
+    account = account_at(NOON, day_tokens=9, month_tokens=9, month_cost_micros=9, day_cost_micros=9, week_cost_micros=9)
     account.admit("open", 1, 1, NOON)
     strict = {
         "monthly_budget_micros": 10,
         "monthly_tokens": 10,
+        "weekly_budget_micros": 10,
+        "daily_budget_micros": 10,
         "daily_tokens": 10,
         "concurrent": 1,
         "rpm": 1,
         "tpm": 1,
     }
-    waits = [1.5 * DAY_S, 1.5 * DAY_S, 0.5 * DAY_S, CONCURRENT_WAIT_S, WINDOW_S, WINDOW_S]
+    waits = [1.5 * DAY_S, 1.5 * DAY_S, 0.5 * DAY_S, 0.5 * DAY_S, 0.5 * DAY_S, CONCURRENT_WAIT_S, WINDOW_S, WINDOW_S]
     for wait_s in waits:
         denied = account.admits(Limits(**strict), want(1, cost=1), 1, NOON)
         assert denied == Denied(next(iter(strict)), wait_s)
@@ -72,18 +74,26 @@ def test_a_charge_replaces_the_hold_and_an_undo_leaves_no_trace() -> None:
     account.admit("undone", 50, 5, NOON)
     account.charge("used", 30, 3, NOON)
     account.undo("undone")
-    assert (account.spent, account.held, account.holds) == (Spent(30, 30, 3), Spent(), {})
+    assert (account.spent, account.held, account.holds) == (Spent(30, 30, 3, 3, 3), Spent(), {})
     assert (account.window.calls, account.window.tokens, account.window.held) == (1, 30, 0)
 
 
 @pytest.mark.parametrize(
-    ("days", "held", "spent"),
-    [(0, Spent(9, 9, 2), Spent(4, 4, 1)), (1, Spent(0, 9, 2), Spent(0, 4, 1)), (2, Spent(), Spent())],
+    ("start", "days", "held", "spent"),
+    [
+        (-2, 0, Spent(9, 9, 2, 2, 2), Spent(4, 4, 1, 1, 1)),
+        (-2, 1, Spent(0, 9, 2, 0, 2), Spent(0, 4, 1, 0, 1)),
+        (-2, 3, Spent(0, 9, 2), Spent(0, 4, 1)),  # a Monday of the same month
+        (0, 1, Spent(0, 9, 2), Spent(0, 4, 1)),
+        (1, 1, Spent(0, 0, 0, 0, 2), Spent(0, 0, 0, 0, 1)),  # a Tuesday, the first of a month
+        (0, 9, Spent(), Spent()),
+    ],
 )
-def test_a_call_counts_on_the_day_it_was_admitted(days: int, held: Spent, spent: Spent) -> None:
-    account = account_at(NOON)
-    account.admit("long", 9, 2, NOON)
-    later = NOON + timedelta(days=days).total_seconds()
+def test_a_call_counts_on_the_day_it_was_admitted(start: int, days: int, held: Spent, spent: Spent) -> None:
+    began = NOON + timedelta(days=start).total_seconds()  # NOON is a Sunday
+    account = account_at(began)
+    account.admit("long", 9, 2, began)
+    later = began + timedelta(days=days).total_seconds()
     account.turn(later)
     assert account.held == held
     account.charge("long", 4, 1, later)

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.errors import Refusal
 from gateway.exchange import Grant, Limits
-from gateway.quota.base import Ask, Scope
+from gateway.quota.base import Ask, Scope, team_scope
 from tests.contracts.quota_worlds import NOON, World, memory_world, redis_world
 
 STEPS = 250
@@ -18,7 +18,10 @@ def some_limits(dice: random.Random) -> Limits:
     def some(*values: int) -> int | None:
         return dice.choice((None, *values))
 
-    return Limits(some(0, 3, 20), some(50, 400), some(100, 2000), some(500, 5000), some(1, 4), some(100, 9000))
+    return Limits(
+        some(0, 3, 20), some(50, 400), some(100, 2000), some(500, 5000), some(1, 4), some(100, 9000),
+        some(100, 2000), some(100, 4000),
+    )  # fmt: skip
 
 
 def said(outcome: Grant | Refusal) -> Any:
@@ -50,9 +53,9 @@ async def step(dice: random.Random, world: World, scopes: list[Scope], open_call
 
 async def tell(seed: int, world: World) -> list[Any]:
     dice = random.Random(seed)
-    scopes = [Scope(1, None, some_limits(dice)), Scope(1, 2, some_limits(dice))]
+    scopes = [Scope(1, None, some_limits(dice)), Scope(1, 2, some_limits(dice)), team_scope(5, some_limits(dice))]
     scopes = [scope for scope in scopes if scope.limited]
-    await world.at(NOON + 11.5 * 3600)
+    await world.at(NOON + 11.5 * 3600 + dice.choice((0, 2 * 86_400)))  # a Friday's last hours, or a Sunday's
     open_calls: list[Ask] = []
     return [await step(dice, world, scopes, open_calls, n) for n in range(STEPS)] if scopes else []
 

@@ -4,7 +4,7 @@ import hiredis
 import pytest
 
 from gateway.exchange import Limits
-from gateway.quota.base import MOST, Ask, Scope
+from gateway.quota.base import MOST, Ask, Scope, team_scope
 from gateway.quota.form import Form
 from gateway.wire.redis import RedisPipe, Script
 
@@ -27,6 +27,14 @@ def test_a_reservation_is_written_as_the_packer_would(tokens: int, least: int, c
     form = Form(SCOPES, SCOPES, SCRIPT, SCRIPT)
     expected = packed("3", *KEYS, f"x1 {said} check", "5,,100,,,", ",9,,,,")
     assert form.reserve(Ask("x1", SCOPES, tokens, least, cost)) == expected
+
+
+def test_budgets_that_few_have_are_written_where_there_are_some() -> None:
+    user, team = Scope(7, None, Limits(rpm=5, weekly_budget_micros=70)), team_scope(3, Limits(daily_budget_micros=9))
+    form = Form((user, team), (user, team), SCRIPT, SCRIPT)
+    keys = ("gf:{u7}:a:x1", "gf:{u7}:u7", "gf:{g3}:g3")
+    expected = packed("3", *keys, "x1 5 5 0 check", "5,,,,,,70,", ",,,,,,,9")
+    assert form.reserve(Ask("x1", (user, team), 5, 5)) == expected
 
 
 def test_a_settle_is_written_as_the_packer_would() -> None:

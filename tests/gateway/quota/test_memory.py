@@ -24,7 +24,7 @@ async def test_accounts_nobody_uses_are_dropped_unless_something_is_open() -> No
     clock.now += IDLE_S + 1
     for _ in range(60):
         await store.usage(scope(100, rpm=5))
-    assert set(store._accounts) == {(99, None), (100, None)}
+    assert set(store._accounts) == {"u99", "u100"}
 
 
 async def test_settled_calls_are_remembered_for_a_while_only() -> None:

@@ -28,6 +28,11 @@ from tests.gateway.own_valkey import OwnValkey, own_valkey
 
 ALL = {"rpm": 100, "tpm": 10_000, "daily_tokens": 10_000, "monthly_tokens": 10_000, "concurrent": 100}
 
+AS_BEFORE = """
+local sums = {cmsgpack.unpack(redis.call('GET', KEYS[1]))}
+redis.call('SET', KEYS[1], cmsgpack.pack(unpack(sums, 1, 16)))
+"""
+
 TAKE_MANY = """
 import asyncio, sys
 from gateway.errors import Refusal
@@ -161,6 +166,22 @@ async def test_every_key_expires_and_keys_of_a_user_share_a_slot(world: World) -
     for key in keys:
         assert await pipe.call("PTTL", key) > 0, key
         assert b"{u1}" in key
+
+
+async def test_counters_of_the_release_before_are_asked_of_the_ledger_anew(world: World) -> None:
+    """They knew no money of days and weeks; what they hold is let go all the same."""
+    user = scope(daily_tokens=1000, daily_budget_micros=1000)
+    pipe = redis_of(world)
+    held = ask(user, tokens=10, cost=30)
+    await world.store.reserve(held)
+    await pipe.call("EVAL", AS_BEFORE, 1, "gf:{u1}:u1")
+    world.books.entries[1, None] = Spent(day_tokens=70, day_cost_micros=70)
+    usage = await world.usage(user)
+    assert (usage.daily_budget_micros.used, usage.daily_budget_micros.reserved) == (70, 30)
+    await world.settle(held, 10, 20)
+    usage = await world.usage(user)
+    assert (usage.daily_budget_micros.used, usage.daily_budget_micros.reserved) == (90, 0)
+    assert (usage.daily_tokens.used, usage.daily_tokens.reserved) == (80, 0)
 
 
 async def test_a_caller_that_leaves_while_reserving_holds_nothing(world: World) -> None:

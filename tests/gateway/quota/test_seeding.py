@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from gateway.quota import seeding
-from gateway.quota.base import LedgerUnavailable, Spent
+from gateway.quota.base import LedgerUnavailable, Scope, Spent
 from gateway.quota.seeding import Seeding
 from tests.contracts.quota_worlds import NOON, Books, scope
 
@@ -19,8 +19,8 @@ class SlowBooks(Books):
         super().__init__({(1, None): SPENT})
         self.open = asyncio.Event()
 
-    async def spent(self, user_id: int, token_id: int | None) -> Spent:
-        answer = await super().spent(user_id, token_id)
+    async def spent(self, scope: Scope) -> Spent:
+        answer = await super().spent(scope)
         await self.open.wait()
         return answer
 

@@ -57,6 +57,23 @@ async def test_a_principal_is_what_the_database_says(store: PostgresTokenStore, 
     assert found.token_limits == Limits(tpm=50, monthly_budget_micros=9)
     assert found.allowed_models is None
     assert found.tasks == {1: GENERAL}
+    assert (found.team_id, found.team_limits) == (None, Limits())
+
+
+async def test_a_team_brings_its_limits_and_narrows_the_models(
+    store: PostgresTokenStore, connection: asyncpg.Connection
+) -> None:
+    user_id = await add_user(connection, allowed_models=["a", "b", "c"])
+    _, token = await add_token(connection, user_id, allowed_models=["b", "c", "d"])
+    team_id = await connection.fetchval(
+        "INSERT INTO teams (name, rpm, weekly_budget_micros, allowed_models) VALUES ('x', 7, 9, '{c,d}') RETURNING id"
+    )
+    await connection.execute("INSERT INTO team_members (user_id, team_id) VALUES ($1, $2)", user_id, team_id)
+    found = await store.find(digest(token))
+    assert found is not None
+    assert (found.team_id, found.team_limits) == (team_id, Limits(rpm=7, weekly_budget_micros=9))
+    assert found.allowed_models == {"c"}
+    assert found.user_limits == DEFAULTS
 
 
 async def test_a_user_without_quotas_has_the_defaults_as_they_are_now(
