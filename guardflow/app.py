@@ -20,6 +20,7 @@ from classifiers.artifacts import load_default
 from classifiers.labels import INTENTS
 from gateway.breaker import Breakers
 from gateway.cache.memory import MemoryCache
+from gateway.cache.near import NearCache
 from gateway.cache.redis import RedisCache
 from gateway.db import connect_pool
 from gateway.downstream import Downstream
@@ -195,7 +196,7 @@ class Gateway:
         await self._started(pipe, store)
         return store
 
-    async def _start_cache(self) -> RedisCache | MemoryCache:
+    async def _start_cache(self) -> NearCache | MemoryCache:
         def most_bytes() -> int:
             return self.config.cache.max_total_bytes // self.settings.workers
 
@@ -204,7 +205,7 @@ class Gateway:
             return MemoryCache(most_bytes)
         cache = RedisCache(RedisPipe(url), most_bytes)
         await self._started(cache)
-        return cache
+        return NearCache(cache, most_bytes)
 
     def _services(self) -> Services:
         return Services(
@@ -256,7 +257,7 @@ class Gateway:
 
     def _providers_view(self) -> Json:
         return {
-            name: {"type": p.type, "base_url": p.url, "has_key": bool(p.api_key), "models": self._known.get(name, ())}
+            name: {"type": p.type, "base_url": p.url, "has_key": any(p.keys), "models": self._known.get(name, ())}
             for name, p in self.config.providers.items()
         }
 

@@ -96,7 +96,8 @@ async def test_what_has_no_room_at_all_is_not_kept(opened: Opened) -> None:
 async def test_who_does_not_wait_for_what_was_asked_leaves_nothing_behind(opened: Opened) -> None:
     """A future that holds an exception nobody looks at would be a warning, and so an error here."""
     async with opened(PLENTY) as store:
-        store.find("a")
+        unread = store.find("a")
         store.find("a").cancel()
+        del unread
         store.put("a", b"value", 60)
         assert await store.find("a") == b"value"

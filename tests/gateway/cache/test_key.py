@@ -135,7 +135,8 @@ def test_what_is_said_about_the_caller_changes_no_answer(endpoint: Endpoint) -> 
 
 @pytest.mark.parametrize("name", ["user", "metadata", "safety_identifier", "prompt_cache_key"])
 def test_replies_that_repeat_it_are_each_callers_own(name: str) -> None:
-    assert key(Endpoint.RESPONSES, **{name: "x"}) != key(Endpoint.RESPONSES)
+    said: dict[str, Any] = {name: "x"}
+    assert key(Endpoint.RESPONSES, **said) != key(Endpoint.RESPONSES)
 
 
 def test_a_task_and_white_space_change_no_answer_the_order_of_keys_may() -> None:

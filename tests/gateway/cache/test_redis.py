@@ -56,7 +56,7 @@ async def test_no_redis_is_an_empty_cache(tmp_path: Path) -> None:
 
 async def test_a_value_of_another_kind_is_nothing(redis_url: str) -> None:
     async with redis.asyncio.Redis.from_url(redis_url) as client:
-        await client.hset("a", "field", "value")  # type: ignore[misc]
+        await client.hset("a", "field", "value")
     async with opened_redis(redis_url) as store:
         assert await store.find("a") is None
 

@@ -101,7 +101,7 @@ def anthropic(*replies: ScriptedReply, store: CacheStore) -> Cached:
 
 async def test_usage_that_was_asked_for_is_in_the_stream_again() -> None:
     life = Cached(ScriptedReply(*CHAT))
-    options = {"stream": True, "stream_options": {"include_usage": True}}
+    options: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
     first, second = [await life.ask(make_inbound(**options)) for _ in range(2)]
     assert USAGE in second.sent
     assert second.sent == first.sent
