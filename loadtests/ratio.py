@@ -114,11 +114,11 @@ class Report:
 class Bench:
     """The three processes, up and answering."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, config: str = _CONFIG) -> None:
         cores = sorted(os.sched_getaffinity(0))
         if len(cores) < 2:
             raise NotReady("this needs two cores: one for what is measured, one for all else")
-        self._folder, self._stack = folder, stack
+        self._folder, self._stack, self._config = folder, stack, config
         self._measured, self.rest = cores[0], cores[1]
         os.sched_setaffinity(0, {self.rest})
         self.upstream = self._start("mock provider", "-m", "loadtests.upstream", "--port", "{port}", core=self.rest)
@@ -142,7 +142,7 @@ class Bench:
 
     def _gateway(self) -> Target:
         config = self._folder / "guardflow.yaml"
-        config.write_text(_CONFIG % self.upstream.port)
+        config.write_text(self._config % self.upstream.port)
         arguments = [*_SERVE, "--port", "{port}", "--config", str(config)]
         state = {"DATA_DIR": str(self._folder / "state"), "LOG_LEVEL": "WARNING"}
         gateway = self._start("gateway", *arguments, core=self._measured, **state)
