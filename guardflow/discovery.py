@@ -18,6 +18,7 @@ logger = logging.getLogger("guardflow.discovery")
 TIMEOUT_S = 5.0
 MAX_MODELS = 2_000
 _PATHS = {"anthropic": "/v1/models", "gemini": "/v1beta/openai/models", "ollama": "/v1/models"}
+_GEMINI_FOLDER = "models/"
 _UNLISTED = ("azure", "bedrock", "vertex")
 """What they list is not what may be asked for: deployments and access are granted one by one."""
 
@@ -52,4 +53,4 @@ async def _models(session: aiohttp.ClientSession, name: str, provider: ProviderC
     if not isinstance(listed, list):
         return None
     ids = [item.get("id") for item in listed if isinstance(item, dict)]
-    return tuple(one for one in ids if isinstance(one, str))[:MAX_MODELS]
+    return tuple(one.removeprefix(_GEMINI_FOLDER) for one in ids if isinstance(one, str))[:MAX_MODELS]

@@ -1,5 +1,6 @@
 """`guardflow.yaml`: what is meant is understood, and what is wrong is told, all of it at once."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,38 @@ def test_a_base_url_is_an_address_and_nothing_else(url: str) -> None:
         ("ollama", "http://x/v1", "http://x"), ("gemini", "http://x", "http://x"),
         ("anthropic", "http://x/", "http://x"), ("groq", "http://x/v1", "http://x/v1"),
         ("groq", "", "https://api.groq.com/openai/v1"), ("anthropic", "", "https://api.anthropic.com"),
+        ("bedrock", "", "https://bedrock-runtime.eu-west-1.amazonaws.com"), ("bedrock", "http://x/", "http://x"),
+        ("vertex", "", "https://eu-west-1-aiplatform.googleapis.com"), ("vertex", "http://x", "http://x"),
+        ("azure", "https://r.openai.azure.com/", "https://r.openai.azure.com"),
     ],
 )  # fmt: skip
 def test_each_kind_of_provider_has_its_path(kind: str, given: str, url: str) -> None:
-    assert parse({"providers": {"a": {"type": kind, "base_url": given}}}).providers["a"].url == url
+    keys = {"region": "eu-west-1", "access_key": "a", "secret_key": "s", "key_file": "/k.json"}
+    assert parse({"providers": {"a": {"type": kind, "base_url": given, **keys}}}).providers["a"].url == url
+
+
+def test_vertex_has_a_place_that_is_everywhere() -> None:
+    everywhere = parse({"providers": {"v": {"type": "vertex", "region": "global", "key_file": "/k.json"}}})
+    assert everywhere.providers["v"].url == "https://aiplatform.googleapis.com"
+
+
+@pytest.mark.parametrize(
+    ("kind", "missing"),
+    [("azure", ["base_url"]), ("bedrock", ["region", "access_key", "secret_key"]), ("vertex", ["key_file", "region"])],
+)
+def test_what_a_provider_needs_is_told_by_name(kind: str, missing: list[str]) -> None:
+    told = faults({"providers": {"a": {"type": kind}}})
+    assert f"a provider of type {kind} needs {', '.join(missing)}" in told
+
+
+def test_no_secret_of_a_provider_may_stand_in_a_file_that_gets_committed() -> None:
+    secrets = ("api_key", "access_key", "secret_key", "session_token")
+    text = json.dumps({"providers": {"a": {"type": "bedrock", "region": "x", **dict.fromkeys(secrets, "literal")}}})
+    with pytest.raises(ConfigError) as refused:
+        parse_config(text, {}, literal_keys=False)
+    told = str(refused.value)
+    assert all(f"providers.a.{name}: must come from the environment" in told for name in secrets)
+    assert "literal" not in repr(parse_config(text, {}).providers["a"])
 
 
 @pytest.mark.parametrize(

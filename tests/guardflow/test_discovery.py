@@ -54,7 +54,7 @@ async def test_each_provider_is_asked_in_its_own_way(serve: Serve) -> None:
     claude = {"x-api-key": "k2", "anthropic-version": "2023-06-01"}
     anthropic = await serve(by_headers("/v1/models", claude, "claude-a"))
     ollama = await serve(by_headers("/v1/models", {}, "llama"))
-    gemini = await serve(by_headers("/v1beta/openai/models", {"authorization": "Bearer k3"}, "gemini-a"))
+    gemini = await serve(by_headers("/v1beta/openai/models", {"authorization": "Bearer k3"}, "models/gemini-a"))
     providers = {
         "openai": ProviderConfig(type="openai", base_url=openai + "/v1", api_key="k1"),
         "anthropic": ProviderConfig(type="anthropic", base_url=anthropic, api_key="k2"),
@@ -69,6 +69,16 @@ async def test_each_provider_is_asked_in_its_own_way(serve: Serve) -> None:
         "gemini": ("gemini-a",),
         "echo": ("echo",),
     }
+
+
+async def test_where_access_is_granted_one_by_one_nothing_is_listed() -> None:
+    keys: dict[str, Any] = {"region": "eu-west-1", "access_key": "a", "secret_key": "s", "key_file": "/none"}
+    providers = {
+        "azure": ProviderConfig(type="azure", base_url=NOBODY),
+        "bedrock": ProviderConfig(type="bedrock", **keys),
+        "vertex": ProviderConfig(type="vertex", **keys),
+    }
+    assert await discover(providers, {"azure": ("old",)}) == {"azure": (), "bedrock": (), "vertex": ()}
 
 
 async def test_a_provider_that_is_down_keeps_what_was_known_of_it_and_of_nobody_else(serve: Serve) -> None:

@@ -29,6 +29,9 @@ def test_the_list_is_in_the_callers_dialect() -> None:
     anthropic = listed(Dialect.ANTHROPIC)
     assert (anthropic["first_id"], anthropic["last_id"], anthropic["has_more"]) == ("m", "only-b", False)
     assert set(anthropic["data"][0]) == {"type", "id", "display_name", "created_at"}
+    gemini = listed(Dialect.GEMINI)
+    assert [model["name"] for model in gemini["models"]] == ["models/m", "models/only-a", "models/only-b"]
+    assert "streamGenerateContent" in gemini["models"][0]["supportedGenerationMethods"]
 
 
 def test_a_token_sees_only_what_it_may_use() -> None:
@@ -42,6 +45,7 @@ def test_a_token_sees_only_what_it_may_use() -> None:
 def test_one_model_is_shown_by_its_name() -> None:
     assert listed(model="only-a")["id"] == "only-a"
     assert listed(Dialect.ANTHROPIC, model="m")["type"] == "model"
+    assert listed(Dialect.GEMINI, model="m")["name"] == "models/m"
     with pytest.raises(ModelNotFound):
         listed(model="none")
 

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.errors import InvalidRequest, UnsupportedMediaType
-from gateway.exchange import Endpoint
-from gateway.phases.parse import MAX_CHOICES, parse, parse_body
-from tests.gateway.scripted import BODIES, bearer, make_inbound
+from gateway.exchange import Endpoint, ModelCall
+from gateway.phases.estimate import IMAGE_TOKENS
+from gateway.phases.parse import MAX_CHOICES, parse, parse_body, parse_generate
+from tests.gateway.scripted import BODIES, bearer, make_generate, make_inbound
 
 CALLS = tuple(BODIES)
 
@@ -198,6 +199,67 @@ def test_what_makes_no_output_reserves_none(endpoint: Endpoint) -> None:
     assert parse_body(endpoint, orjson.dumps(body_of(endpoint, max_tokens=50))).max_output_tokens == 0
 
 
+# Gemini, which says its model and its stream in the path.
+
+
+def generate(**changes: Any) -> ModelCall:
+    return make_generate(**changes)
+
+
+def generate_refusal(**changes: Any) -> InvalidRequest:
+    with pytest.raises(InvalidRequest) as caught:
+        generate(**changes)
+    return caught.value
+
+
+async def test_geminis_path_says_the_model_and_the_stream() -> None:
+    inbound = make_inbound(Endpoint.GENERATE, {"contents": [{"parts": [{"text": "Hi"}]}], "model": "another"})
+    call = await parse(inbound._replace(model_id="up/m", stream=True))
+    assert (call.model, call.stream, call.endpoint, call.wants_usage) == ("up/m", True, Endpoint.GENERATE, True)
+    with pytest.raises(InvalidRequest) as refused:
+        await parse(inbound._replace(model_id="a b"))
+    assert refused.value.param == "model"
+
+
+def test_geminis_call_is_forwarded_as_it_came_less_what_is_ours() -> None:
+    raw = b'{ "contents": [{"parts": [{"text": "Hi"}]}] }'
+    assert parse_generate("m", False, raw).raw is raw
+    ours = generate(task_id=7)
+    assert (ours.task_id, ours.raw, "task_id" in ours.body) == (7, None, False)
+    assert parse_generate("m", False, b'{"contents":[],"contents":[]}').raw is None
+
+
+@pytest.mark.parametrize("config", ["generationConfig", "generation_config"])
+@pytest.mark.parametrize(("most", "several"), [("maxOutputTokens", "candidateCount"),
+                                               ("max_output_tokens", "candidate_count")])  # fmt: skip
+def test_what_may_come_out_is_known_in_both_spellings(config: str, most: str, several: str) -> None:
+    call = generate(**{config: {most: 50, several: 3}})
+    assert (call.max_output_tokens, call.choices) == (50, 3)
+    assert generate(**{config: {"maxOutputTokens": 9, "max_output_tokens": 90}}).max_output_tokens == 90
+    assert (generate().max_output_tokens, generate().choices) == (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"contents": None}, "contents"), ({"contents": 5}, "contents"), ({"Contents": []}, "Contents"),
+        ({"generationConfig": []}, "generationConfig"), ({"task_id": "x"}, "task_id"),
+        ({"generationConfig": {}, "generation_config": {}}, "generationConfig"),
+        ({"systemInstruction": "a", "system_instruction": "b"}, "systemInstruction"),
+        ({"generationConfig": {"maxOutputTokens": "many"}}, "maxOutputTokens"),
+        ({"generationConfig": {"candidateCount": MAX_CHOICES + 1}}, "candidateCount"),
+    ],
+)  # fmt: skip
+def test_a_wrong_type_in_geminis_call_is_refused_by_name(changes: dict[str, Any], param: str) -> None:
+    assert generate_refusal(**changes).param == param
+
+
+def test_geminis_images_and_tools_count_for_the_estimate() -> None:
+    image = [{"parts": [{"inlineData": {"mimeType": "image/png", "data": "x"}}]}]
+    assert generate(contents=image).input_tokens_estimate >= IMAGE_TOKENS
+    assert generate(tools=[{"d": "y" * 4000}]).input_tokens_estimate >= 1000
+
+
 # Whatever comes.
 
 JSON_VALUES = st.recursive(
@@ -207,7 +269,7 @@ JSON_VALUES = st.recursive(
 )
 FIELDS = st.sampled_from(
     ("model", "messages", "prompt", "input", "stream", "stream_options", "task_id", "n", "max_tokens", "tools",
-     "system", "instructions", "suffix", "Model", "content")
+     "system", "instructions", "suffix", "Model", "content", "contents", "generationConfig", "systemInstruction")
 )  # fmt: skip
 MESSAGES = st.lists(
     st.fixed_dictionaries({"role": st.text() | JSON_VALUES, "content": JSON_VALUES}) | JSON_VALUES, max_size=3
@@ -216,7 +278,7 @@ MESSAGES = st.lists(
 
 def only_refuses(endpoint: Endpoint, raw: bytes) -> None:
     try:
-        call = parse_body(endpoint, raw)
+        call = parse_generate("m", False, raw) if endpoint is Endpoint.GENERATE else parse_body(endpoint, raw)
     except InvalidRequest:
         return
     assert call.raw is None or orjson.loads(call.raw) == call.body
@@ -224,14 +286,18 @@ def only_refuses(endpoint: Endpoint, raw: bytes) -> None:
     orjson.dumps(call.body)
 
 
-@given(st.sampled_from(CALLS), st.binary(max_size=200))
+@given(st.sampled_from([*CALLS, Endpoint.GENERATE]), st.binary(max_size=200))
 @settings(max_examples=60, deadline=None)
 def test_no_bytes_raise_anything_but_a_refusal(endpoint: Endpoint, raw: bytes) -> None:
     only_refuses(endpoint, raw)
 
 
-@given(st.sampled_from(CALLS), st.dictionaries(FIELDS, JSON_VALUES | MESSAGES, max_size=8), st.booleans())
+@given(
+    st.sampled_from([*CALLS, Endpoint.GENERATE]),
+    st.dictionaries(FIELDS, JSON_VALUES | MESSAGES, max_size=8),
+    st.booleans(),
+)
 @settings(max_examples=60, deadline=None)
 def test_no_json_raises_anything_but_a_refusal(endpoint: Endpoint, changes: dict[str, Any], whole: bool) -> None:
-    body = {**BODIES[endpoint], **changes} if whole else changes
+    body = {**BODIES.get(endpoint, {"contents": []}), **changes} if whole else changes
     only_refuses(endpoint, json.dumps(body).encode("utf-8"))
