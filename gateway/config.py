@@ -35,7 +35,7 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 # Braces mean something to YAML, where variables are not in quotes: while it reads, these stand for them.
 _MARKED = re.compile("\ue000([A-Za-z_][A-Za-z0-9_]*)\ue001")
 _NAME = re.compile(r"[A-Za-z0-9._:/@+-]{1,200}")
-_SECRETS = ("api_key", "access_key", "secret_key", "session_token")
+_SECRETS = ("api_key", "api_keys", "access_key", "secret_key", "session_token")
 _NEEDED = {"azure": ("base_url",), "bedrock": ("region", "access_key", "secret_key"), "vertex": ("key_file", "region")}
 
 
@@ -50,11 +50,13 @@ class _Strict(BaseModel):
 class ProviderConfig(_Strict):
     """`type`: one of `OWN_TYPES`, or a server of OpenAI's dialect that is known by name (`providers/presets.py`). Of
     Bedrock, the credentials and the region; of Vertex, a service account's key file and the location; of Azure, an API
-    version where the paths of a dated one are wanted."""
+    version where the paths of a dated one are wanted. Keys take turns; `max_concurrent` holds in each worker."""
 
     type: str
     base_url: str = ""
     api_key: str = Field(default="", repr=False)
+    api_keys: tuple[str, ...] = Field(default=(), repr=False)
+    max_concurrent: int | None = Field(default=None, ge=1)
     api_version: str | None = None
     region: str = ""
     access_key: str = Field(default="", repr=False)
@@ -83,6 +85,19 @@ class ProviderConfig(_Strict):
         if missing:
             raise ValueError(f"a provider of type {self.type} needs {', '.join(missing)}")
         return self
+
+    @model_validator(mode="after")
+    def _one_way_to_name_keys(self) -> Self:
+        if self.api_keys and self.api_key:
+            raise ValueError("api_key and api_keys are two ways to say one thing")
+        if self.api_keys and self.type in ("bedrock", "vertex", "echo"):
+            raise ValueError(f"a provider of type {self.type} has no api_keys")
+        return self
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """At least one, empty where none is needed."""
+        return self.api_keys or (self.api_key,)
 
     @property
     def url(self) -> str:
@@ -260,9 +275,10 @@ def _literal_keys(tree: dict[str, Any]) -> Iterator[str]:
     providers = tree.get("providers")
     for name, body in (providers if isinstance(providers, dict) else {}).items():
         for secret in _SECRETS if isinstance(body, dict) else ():
-            key = body.get(secret)
-            if key and not (isinstance(key, str) and _MARKED.fullmatch(key)):
-                yield f"providers.{name}.{secret}: must come from the environment, as ${{NAME}}"
+            given = body.get(secret)
+            for key in given if isinstance(given, list) else [given]:
+                if key and not (isinstance(key, str) and _MARKED.fullmatch(key)):
+                    yield f"providers.{name}.{secret}: must come from the environment, as ${{NAME}}"
 
 
 def _substitute(node: Any, environ: Mapping[str, str], faults: list[str], where: str) -> Any:

@@ -19,16 +19,21 @@ from gateway.policy import Policy
 from gateway.providers.base import Provider, Upstream
 from gateway.quota.base import QuotaStore
 from gateway.retry import RetryBudget
+from gateway.routing.bulkhead import Bulkhead
+from gateway.routing.keys import KeyRing
 from gateway.routing.load import Load
 from gateway.tokens.cached import CachedTokenStore
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One configured provider: how to speak to it, and the way there."""
+    """One configured provider: how to speak to it, and the way there. With several keys `keys` holds a provider for
+    each, and `provider` is one of them."""
 
     provider: Provider
     upstream: Upstream
+    keys: KeyRing[Provider] | None = None
+    bulkhead: Bulkhead = field(default_factory=Bulkhead)
 
     def serves(self, endpoint: Endpoint) -> bool:
         """Can a call of `endpoint` be put to it, as it is or carried over?"""

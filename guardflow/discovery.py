@@ -41,9 +41,9 @@ async def _models(session: aiohttp.ClientSession, name: str, provider: ProviderC
         return echo.MODELS
     if provider.type in _UNLISTED:
         return ()
-    url, headers = provider.url + _PATHS.get(provider.type, "/models"), {"authorization": f"Bearer {provider.api_key}"}
+    url, headers = provider.url + _PATHS.get(provider.type, "/models"), {"authorization": f"Bearer {provider.keys[0]}"}
     if provider.type == "anthropic":
-        headers = {"x-api-key": provider.api_key, "anthropic-version": "2023-06-01"}
+        headers = {"x-api-key": provider.keys[0], "anthropic-version": "2023-06-01"}
     try:
         async with session.get(url, headers=headers, allow_redirects=False) as reply:
             listed = (await reply.json()).get("data") if reply.status == 200 else None

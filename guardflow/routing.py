@@ -19,6 +19,8 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.providers.presets import PRESETS
 from gateway.providers.sigv4 import AwsCredentials, Signer
 from gateway.providers.vertex import AuthorizedUpstream, VertexProvider, post
+from gateway.routing.bulkhead import Bulkhead
+from gateway.routing.keys import KeyRing
 from gateway.services import Connection, Routing
 from gateway.wire.request import RequestWriter
 from gateway.wire.upstream import UpstreamPool
@@ -72,32 +74,34 @@ def make_routing(
 
 def _connect(config: ProviderConfig) -> Connection:
     if config.type == "echo":
-        return Connection(EchoProvider(), EchoUpstream())
+        return Connection(EchoProvider(), EchoUpstream(), None, Bulkhead(config.max_concurrent))
     pool = UpstreamPool(config.url, connect_timeout_s=config.connect_timeout_s)
+    bulkhead = Bulkhead(config.max_concurrent)
     if config.type == "vertex":
-        return _vertex(config, pool)
-    return Connection(_provider(config), pool)
+        return _vertex(config, pool, bulkhead)
+    providers = [_provider(config, key) for key in config.keys]
+    return Connection(providers[0], pool, KeyRing(providers) if len(providers) > 1 else None, bulkhead)
 
 
-def _provider(config: ProviderConfig) -> Provider:
+def _provider(config: ProviderConfig, key: str) -> Provider:
     match config.type:
         case "openai":
-            return OpenAIProvider(config.api_key)
+            return OpenAIProvider(key)
         case "anthropic":
-            return AnthropicProvider(config.api_key)
+            return AnthropicProvider(key)
         case "gemini":
-            return GeminiProvider(config.api_key)
+            return GeminiProvider(key)
         case "ollama":
-            return OllamaProvider(config.api_key)
+            return OllamaProvider(key)
         case "azure":
-            return AzureOpenAIProvider(config.api_key, config.api_version)
+            return AzureOpenAIProvider(key, config.api_version)
         case "bedrock":
             credentials = AwsCredentials(config.access_key, config.secret_key, config.session_token or None)
             return BedrockProvider(Signer(credentials, config.region), RequestWriter(config.url).origin)
-    return CompatibleProvider(config.api_key, PRESETS[config.type])
+    return CompatibleProvider(key, PRESETS[config.type])
 
 
-def _vertex(config: ProviderConfig, pool: UpstreamPool) -> Connection:
+def _vertex(config: ProviderConfig, pool: UpstreamPool, bulkhead: Bulkhead) -> Connection:
     """Raises ConfigError where the key file can't be used."""
     assert config.key_file is not None, "checked with the configuration"
     try:
@@ -105,7 +109,7 @@ def _vertex(config: ProviderConfig, pool: UpstreamPool) -> Connection:
     except (OSError, ValueError) as error:
         raise ConfigError(f"{config.key_file}: {error}") from error
     upstream = AuthorizedUpstream(pool, GoogleTokens(account, post))
-    return Connection(VertexProvider(account.project, config.region), upstream)
+    return Connection(VertexProvider(account.project, config.region), upstream, None, bulkhead)
 
 
 def _pool(upstream: Upstream) -> UpstreamPool | None:

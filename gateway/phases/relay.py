@@ -25,12 +25,14 @@ from gateway.providers.base import (
     OutOfTime,
     Provider,
     ReplyTooLarge,
+    Upstream,
     UpstreamFailed,
     UpstreamReply,
     UpstreamRequest,
     UpstreamSilent,
 )
 from gateway.retry import backoff_s, counts_as_failure, may_repeat, trouble_of
+from gateway.routing.keys import KeyRing
 from gateway.routing.types import Plan
 from gateway.services import Routing, Services
 from gateway.translation import Translation
@@ -100,37 +102,66 @@ class Relay:
         raise refusal
 
     def _next(self, plan: Plan, after: int, failed: Mapping[int, Refusal], trouble: Trouble) -> int | None:
-        """The next target in turn that no breaker holds back: one that this trouble leads to, or one that did not fail
-        for good. To the first attempt a target that is held back is an error."""
+        """The next target in turn that has room: one that this trouble leads to, or one that did not fail for good. To
+        the first attempt a target that is held back is an error."""
         targets = plan.targets
         for step in range(1, len(targets) + 1):
             index = (after + step) % len(targets)
             before = failed.get(index)
             may = trouble in plan.on[index] if before is None else may_repeat(before, trouble)
-            if may and self.s.breakers.allows(targets[index].key):
+            if may and self._has_room(targets[index]):
                 return index
         return None
 
+    def _has_room(self, target: Target) -> bool:
+        return self.s.breakers.allows(target.key) and not self.routing.connections[target.provider].bulkhead.is_full
+
     def _overloaded(self, targets: Sequence[Target]) -> Overloaded:
         wait_s = min(self.s.breakers.retry_after_s(target.key) for target in targets)
-        return Overloaded("Every provider of this model is failing at the moment.", retry_after_s=max(1.0, wait_s))
+        return Overloaded(
+            "Every provider of this model is failing or busy at the moment.", retry_after_s=max(1.0, wait_s)
+        )
 
     def _is_over_in(self, wait_s: float) -> bool:
         return asyncio.get_running_loop().time() + wait_s >= self.ends_at
 
     async def _attempt(self, target: Target) -> None:
-        """Ask one target and pass its answer on. Its breaker hears how that went."""
-        meter, breakers, key, began = self.meter, self.s.breakers, target.key, time.perf_counter()
+        """Ask one target and pass its answer on; where it turns down one of several keys, with the next one at once."""
         connection = self.routing.connections[target.provider]
-        request, translation = self._request(target, connection.provider)
+        keys, bulkhead = connection.keys, connection.bulkhead
+        bulkhead.enter()
+        try:
+            if keys is None:
+                await self._ask(target, connection.provider, connection.upstream)
+            else:
+                await self._ask_with_keys(target, keys, connection.upstream)
+        finally:
+            bulkhead.leave()
+
+    async def _ask_with_keys(self, target: Target, keys: KeyRing[Provider], upstream: Upstream) -> None:
+        while True:
+            provider = keys.take()
+            try:
+                await self._ask(target, provider, upstream)
+                return
+            except Refusal as refusal:
+                if not keys.turned_down(provider, refusal) or self.down.committed:
+                    raise
+            self.meter.flags.add("retry:key")
+            self.meter.forget()
+
+    async def _ask(self, target: Target, provider: Provider, upstream: Upstream) -> None:
+        """One request and its answer. The target's breaker hears how that went."""
+        meter, breakers, key, began = self.meter, self.s.breakers, target.key, time.perf_counter()
+        request, translation = self._request(target, provider)
         meter.target = target
         meter.attempts += 1
         breakers.begin(key)
         self.s.load.begin(key)
         reply: UpstreamReply | None = None
         try:
-            reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
-            await self._pass_on(key, connection.provider, translation, reply)
+            reply = await upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
+            await self._pass_on(key, provider, translation, reply)
         except OutOfTime as failure:  # no word to the breaker: a long answer is not an illness
             raise UpstreamTimeout("The model's provider took too long.") from failure
         except UpstreamFailed as failure:

@@ -286,3 +286,26 @@ def test_a_model_has_terms() -> None:
 def test_terms_that_make_no_sense_are_refused(model: dict[str, Any], fault: str) -> None:
     models = {"m": {"targets": [target()], **model}, "m2": {"targets": [target()]}}
     assert fault in faults({"providers": {"a": {"type": "openai"}}, "models": models})
+
+
+def test_a_provider_may_have_several_keys_that_come_from_the_environment() -> None:
+    keys = {"a": {"type": "openai", "api_keys": ["${OPENAI_API_KEY}", "${ANTHROPIC_API_KEY}"], "max_concurrent": 8}}
+    made = parse({"providers": keys}, literal_keys=False).providers["a"]
+    assert (made.keys, made.max_concurrent) == (("sk-o", "sk-a"), 8)
+    assert "sk-o" not in repr(made)
+    keys["a"]["api_keys"] = ["${OPENAI_API_KEY}", "sk-literal"]
+    told = faults({"providers": keys}, literal_keys=False)
+    assert "providers.a.api_keys" in told
+    assert "sk-literal" not in told
+
+
+@pytest.mark.parametrize(
+    ("provider", "fault"),
+    [
+        ({"type": "openai", "api_key": "a", "api_keys": ["b"]}, "two ways"),
+        ({"type": "echo", "api_keys": ["b"]}, "no api_keys"),
+        ({"type": "openai", "max_concurrent": 0}, "max_concurrent"),
+    ],
+)
+def test_keys_that_make_no_sense_are_refused(provider: dict[str, Any], fault: str) -> None:
+    assert fault in faults({"providers": {"p": provider}})

@@ -7,7 +7,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from gateway.config import Config, ProviderConfig, parse_config
-from gateway.exchange import Action
+from gateway.exchange import Action, Target
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.base import UpstreamReply, UpstreamRequest
 from gateway.providers.compatible import CompatibleProvider
@@ -18,6 +18,7 @@ from gateway.providers.openai import OpenAIProvider
 from gateway.services import Connection
 from gateway.wire.upstream import UpstreamPool
 from guardflow.routing import Connections, make_routing
+from tests.gateway.scripted import make_call, make_inbound
 
 MODELS = """
 providers: {a: {type: echo}, b: {type: openai, base_url: "http://127.0.0.1:1/v1"}}
@@ -123,3 +124,12 @@ async def test_without_models_in_the_file_those_that_are_known_are_served(connec
     routing = make_routing(config, {"e": ("echo",)}, connections.update(config.providers), {})
     assert list(routing.catalog.names()) == [("echo", "e")]
     assert routing.policy.misuse_rules == ()
+
+
+async def test_each_key_of_a_provider_has_its_turn_over_the_same_sockets(connections: Connections) -> None:
+    made = connections.update({"p": ProviderConfig(type="openai", api_keys=("k1", "k2"), max_concurrent=3)})["p"]
+    assert made.keys is not None
+    sent = [dict(made.keys.take().request(make_call(), Target("p", "m"), make_inbound()).headers) for _ in range(3)]
+    assert [headers["authorization"] for headers in sent] == ["Bearer k1", "Bearer k2", "Bearer k1"]
+    assert made.bulkhead.limit == 3
+    assert connections.update({"p": ProviderConfig(type="openai", api_key="k1")})["p"].keys is None

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -20,7 +21,10 @@ from gateway.errors import (
 )
 from gateway.exchange import Endpoint, Meter, ModelCall, Target
 from gateway.phases.relay import MAX_ERROR_BYTES, Relay
-from gateway.providers.base import ConnectFailed, UpstreamCut, UpstreamSilent
+from gateway.providers.base import ConnectFailed, Provider, UpstreamCut, UpstreamSilent
+from gateway.providers.openai import OpenAIProvider
+from gateway.routing.bulkhead import Bulkhead
+from gateway.routing.keys import KeyRing
 from gateway.routing.load import FAILED_S
 from gateway.routing.types import ON_ILLNESS, Plan
 from tests.gateway.phases.test_stream import CHAT, DONE, ERROR, MESSAGES, ROLE, STOP, word
@@ -274,6 +278,67 @@ async def test_a_bad_request_says_nothing_of_the_target() -> None:
     calls = Calls(ScriptedUpstream(failed(400)))
     await calls.refused()
     assert calls.world.services.load.cost("a/m") == 0
+
+
+# Several keys, and bulkheads.
+
+
+def two_keys(*replies: ScriptedReply) -> Calls:
+    calls = Calls(ScriptedUpstream(*replies), ScriptedUpstream(ok()))
+    connections, services = calls.world.services.routing.connections, calls.world.services
+    ring: KeyRing[Provider] = KeyRing([OpenAIProvider("k1"), OpenAIProvider("k2")], services.breakers.clock)
+    connections["a"] = replace(connections["a"], keys=ring)
+    return calls
+
+
+def keys_of(calls: Calls) -> list[str]:
+    sent = calls.upstreams["a"].requests
+    return [dict(request.headers)["authorization"].removeprefix("Bearer ") for request in sent]
+
+
+@pytest.mark.parametrize("status", [429, 401, 403])
+async def test_where_one_key_is_turned_down_the_next_is_tried_at_once(status: int) -> None:
+    calls = two_keys(failed(status), ok())
+    await calls.call()
+    assert keys_of(calls) == ["k1", "k2"]
+    assert calls.asked == [2, 0]
+    assert calls.slept == []
+    assert (calls.meter.attempts, calls.meter.flags) == (2, {"retry:key"})
+    await calls.call()
+    assert keys_of(calls) == ["k1", "k2", "k2"]
+
+
+async def test_where_all_keys_are_turned_down_it_is_the_next_targets_turn() -> None:
+    calls = two_keys(failed(429))
+    await calls.call()
+    assert calls.asked == [2, 1]
+    assert calls.meter.flags == {"retry:key", "retry:rate_limit"}
+
+
+async def test_a_bad_request_and_a_failure_say_nothing_of_the_key() -> None:
+    for status in (400, 500):
+        calls = two_keys(failed(status), ok())
+        with contextlib.suppress(Refusal):
+            await calls.call()
+        assert keys_of(calls) == ["k1"]
+
+
+async def test_a_slow_provider_holds_up_only_so_many_calls() -> None:
+    calls = Calls(ScriptedUpstream(for_ever), ScriptedUpstream(ok()), first_byte_timeout_s=5)
+    bulkhead = Bulkhead(2)
+    connections = calls.world.services.routing.connections
+    connections["a"] = replace(connections["a"], bulkhead=bulkhead)
+    waiting = [asyncio.create_task(calls.call()) for _ in range(2)]
+    while calls.asked != [2, 0]:
+        await asyncio.sleep(0)
+    assert (await calls.call()).headers["x-guardflow-model"] == "b/m"
+    calls.plan = Plan(calls.targets[:1], [ON_ILLNESS])
+    assert isinstance(await calls.refused(), Overloaded)
+    assert calls.asked == [2, 1]
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert bulkhead.inside == 0
 
 
 # What is denied, limited, late.
