@@ -6,10 +6,11 @@ space and escapes: the order of keys stays, since models read schemas in the ord
 
 import hashlib
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
+from gateway.cache.rule import Among
 from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Principal, Target
 
 MAX_BODY_BYTES = 1024 * 1024
@@ -28,9 +29,7 @@ _CLIENT_TOOLS = ("function", "custom")
 _GEMINI_CLIENT_TOOLS = frozenset(("functionDeclarations", "function_declarations"))
 
 
-def key_of(
-    call: ModelCall, inbound: Inbound, who: Principal, target: Target, scope: Literal["user", "organisation"]
-) -> str | None:
+def key_of(call: ModelCall, inbound: Inbound, who: Principal, target: Target, scope: Among) -> str | None:
     """The key of a call's answer, should it go to `target`; None for a call whose answer is not to be reused.
 
     Starts with the tenant, so that one tenant's answers are not within another's reach by any hash."""
@@ -39,12 +38,19 @@ def key_of(
         return None
     if call.endpoint is not _REPEATS_THEM and not _ABOUT_THE_CALLER.isdisjoint(body):
         body = {name: value for name, value in body.items() if name not in _ABOUT_THE_CALLER}
-    tenant = f"u{who.user_id}" if scope == "user" else "all"
+    tenant = _tenant(who, scope)
     headers = [inbound.headers.get(name) for name in _HEADERS]
     form = call.stream, call.wants_usage, "alt=sse" in inbound.query.split("&")
     about = orjson.dumps([_VERSION, tenant, call.endpoint, call.model, target.key, form, headers])
     said = hashlib.sha256(about + b"\n" + orjson.dumps(body)).hexdigest()
     return f"gf:{{{tenant}}}:c:{said}"
+
+
+def _tenant(who: Principal, scope: Among) -> str:
+    """Who has no team is one of their own."""
+    if scope == "organisation":
+        return "all"
+    return f"u{who.user_id}" if scope == "user" or who.team_id is None else f"g{who.team_id}"
 
 
 def _is_a_deed(endpoint: Endpoint, body: Json) -> bool:

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 DAY_S = 86_400
+Among = Literal["user", "team", "organisation"]
 
 
 class CacheConfig(BaseModel):
@@ -16,7 +17,7 @@ class CacheConfig(BaseModel):
     mode: Literal["off", "exact"] = "off"
     ttl_s: float = Field(default=3600, gt=0, le=30 * DAY_S)
     max_entry_bytes: int = Field(default=256 * 1024, ge=1024, le=16 * 1024 * 1024)
-    scope: Literal["user", "organisation"] = "user"
+    scope: Among = "user"
     charge: Literal["none", "full"] = "none"
     wait_s: float = Field(default=30, ge=0, le=600)
 

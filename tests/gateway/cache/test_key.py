@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 import pytest
@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.cache.key import MAX_BODY_BYTES, key_of
+from gateway.cache.rule import Among
 from gateway.exchange import Endpoint, Principal, Target
 from gateway.phases.parse import parse_body, parse_generate
 from tests.gateway.scripted import ALICE, BODIES, bearer, make_call, make_inbound
@@ -24,7 +25,7 @@ def key(
     who: Principal = ALICE,
     target: Target = TARGET,
     headers: Mapping[str, str] | None = None,
-    scope: Literal["user", "organisation"] = "user",
+    scope: Among = "user",
     **changes: Any,
 ) -> str | None:
     inbound = make_inbound(endpoint, headers=headers)
@@ -97,6 +98,14 @@ def test_each_user_has_keys_of_their_own() -> None:
 def test_an_organisation_shares_and_does_not_meet_its_users() -> None:
     assert key(who=BOB, scope="organisation") == key(scope="organisation")
     assert key(scope="organisation") != key()
+
+
+def test_a_team_shares_with_nobody_else_and_who_has_none_with_nobody() -> None:
+    ann, ben, cleo = (replace(who, team_id=team) for who, team in ((ALICE, 1), (BOB, 1), (ALICE, 2)))
+    assert key(who=ann, scope="team") == key(who=ben, scope="team")
+    assert key(who=ann, scope="team") != key(who=cleo, scope="team")
+    assert key(who=ann, scope="team") not in (key(), key(scope="organisation"), key(scope="team"))
+    assert key(scope="team") == key() != key(who=BOB, scope="team")
 
 
 @pytest.mark.parametrize(
