@@ -24,8 +24,8 @@ def read(usage: Any, prompt: tuple[str, ...], completion: str) -> Usage | None:
         total += made
     into = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     out = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
-    cached, image, audio = _counts(into, _INTO) if into else _NONE
-    reasoning, made_image, made_audio = _counts(out, _OUT) if out else _NONE
+    cached, image, audio = _counts(into, _INTO) if _says_any(into) else _NONE
+    reasoning, made_image, made_audio = _counts(out, _OUT) if _says_any(out) else _NONE
     written = 0
     if "cache_read_input_tokens" in usage or "cache_creation_input_tokens" in usage:  # Anthropic's
         read_again, written = _counts(usage, _CACHE)
@@ -40,7 +40,12 @@ def merge(old: Usage | None, new: Usage) -> Usage:
     return Usage(*map(max, old, new))
 
 
-def _counts(holder: Any, keys: tuple[str, ...]) -> list[int]:
+def _says_any(details: Any) -> bool:
+    """Is there anything but zeros? Mostly there is not."""
+    return isinstance(details, dict) and any(details.values())
+
+
+def _counts(holder: dict[str, Any], keys: tuple[str, ...]) -> list[int]:
     """The counts that `holder` has under `keys`; 0 where there is none."""
-    found = [holder.get(key) for key in keys] if isinstance(holder, dict) else [0] * len(keys)
+    found = [holder.get(key) for key in keys]
     return [said if type(said) is int and 0 <= said < _TOO_MANY else 0 for said in found]
