@@ -1,7 +1,8 @@
 """Which configuration file is read, and how strictly: the same for the supervisor, the workers and `check-config`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
+from classifiers.labels import INTENTS, OTHER
 from gateway.config import Config, ConfigError, load_config
 from guardflow.failure import Failure
 from guardflow.settings import Settings
@@ -18,8 +19,20 @@ def read_configuration(settings: Settings, environ: Mapping[str, str]) -> Config
 
 def configured(settings: Settings, environ: Mapping[str, str]) -> Config:
     """The same for a running worker, which keeps what it has on a ConfigError."""
-    return load_config(
+    config = load_config(
         settings.config_file(),
         {**environ, **settings.environ()},
         literal_keys=settings.environment != "production",  # files get committed
     )
+    if faults := list(_unknown_intents(config)):
+        raise ConfigError("\n".join(faults))
+    return config
+
+
+def _unknown_intents(config: Config) -> Iterator[str]:
+    """A condition that can't come true would be one that nobody misses."""
+    for name, model in config.models.items():
+        for target in model.targets:
+            for intent in target.when.intents if target.when else ():
+                if intent not in INTENTS and intent != OTHER:
+                    yield f"models.{name}: no intent {intent!r}; there are {', '.join((*INTENTS, OTHER))}"

@@ -38,3 +38,16 @@ def test_every_fault_is_told_under_the_name_of_the_file(tmp_path: Path) -> None:
     first, *faults = str(refused.value).splitlines()
     assert first == f"{file} can't be used:"
     assert [fault.split(":")[0] for fault in faults] == ["  - providers.a.type", "  - limits.rpm"]
+
+
+def test_a_target_for_an_intent_that_is_none_is_refused(tmp_path: Path) -> None:
+    file, given = tmp_path / "g.yaml", {"GUARDFLOW_CONFIG": str(tmp_path / "g.yaml")}
+    text = """
+providers: {a: {type: echo}}
+models: {m: {targets: [{provider: a, model: x}, {provider: a, model: y, when: {intents: [coding, %s]}}]}}
+"""
+    file.write_text(text % "other")
+    assert read_configuration(load(given), {}).models["m"].targets[1].when is not None
+    file.write_text(text % "codign")
+    with pytest.raises(Failure, match=r"models\.m: no intent 'codign'"):
+        read_configuration(load(given), {})
