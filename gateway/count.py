@@ -51,7 +51,7 @@ def count_reply(relayed: bytes) -> int:
 
 def reply_texts(relayed: bytes) -> Iterator[str]:
     """Every piece of model output in `relayed`, whatever the dialect: they all use the same few names for it."""
-    for document in [relayed] if relayed.lstrip().startswith(b"{") else _DATA.findall(relayed):
+    for document in [relayed] if relayed.lstrip().startswith((b"{", b"[")) else _DATA.findall(relayed):
         try:
             yield from _texts(orjson.loads(document))
         except orjson.JSONDecodeError:

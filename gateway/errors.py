@@ -44,6 +44,10 @@ class RequestHeadTooLarge(InvalidRequest):
     status = 431
 
 
+class CantBeCarried(InvalidRequest):
+    """The provider's dialect can't say this. Another provider of the same model may."""
+
+
 class ThreadUnsupported(InvalidRequest):
     """The conversation is not kept here: Anthropic's SDK, told so by this code, sends all of it with each call."""
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from gateway.config import ILLNESSES, Trouble
-from gateway.errors import Refusal, UpstreamDenied, UpstreamError, UpstreamRejected, UpstreamTimeout
+from gateway.errors import CantBeCarried, Refusal, UpstreamDenied, UpstreamError, UpstreamRejected, UpstreamTimeout
 
 BUDGET_SHARE = 0.2
 BUDGET_MIN = 3
@@ -50,7 +50,7 @@ def trouble_of(refusal: Refusal) -> Trouble | None:
         return "rate_limit" if refusal.status == 429 else _trouble_with_the_content(refusal)
     if isinstance(refusal, UpstreamTimeout):
         return "timeout"
-    return "error" if isinstance(refusal, UpstreamError) else None
+    return "error" if isinstance(refusal, UpstreamError | CantBeCarried) else None
 
 
 def _trouble_with_the_content(refusal: UpstreamRejected) -> Trouble | None:
@@ -63,10 +63,11 @@ def _trouble_with_the_content(refusal: UpstreamRejected) -> Trouble | None:
 
 
 def is_retryable(refusal: Refusal, *, elsewhere: bool) -> bool:
-    """May another attempt help, at the same target or `elsewhere`? Our key's fault is only another target's chance."""
+    """May another attempt help, at the same target or `elsewhere`? Our key's fault is only another target's chance,
+    and so is what one dialect can't say."""
     if isinstance(refusal, UpstreamRejected):
         return refusal.status == 429
-    if isinstance(refusal, UpstreamDenied):
+    if isinstance(refusal, UpstreamDenied | CantBeCarried):
         return elsewhere
     return isinstance(refusal, UpstreamError | UpstreamTimeout)
 

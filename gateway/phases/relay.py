@@ -183,8 +183,8 @@ class Relay:
         if self.call.endpoint in provider.endpoints:
             return provider.request(self.call, target, self.inbound), None
         assert provider.conversations is not None, "routes lead to providers that can be spoken to"
-        translation = Translation(self.call, provider.conversations)
-        return translation.request(target, self.inbound), translation
+        translation = Translation(self.call, self.inbound, provider.conversations)
+        return translation.request(target), translation
 
     def _tell(self, target: Target, refusal: Refusal) -> None:
         """Tell the breaker of an attempt that failed, and who chooses by latency."""
@@ -205,10 +205,10 @@ class Relay:
         self.meter.answered = True
         headers = served_by(self.headers, key, reply.headers)
         kind = reply.headers.get("content-type", "").lower()
-        if self.call.stream and translation is not None:
+        if translation is not None and translation.streams:
             translated = TranslatedStream(translation, kind, self.call, provider, self.down, self.meter, headers)
             await translated.run(reply, defaults.idle_timeout_s, self.ends_at)
-        elif self.call.stream and kind.startswith("text/event-stream"):
+        elif translation is None and self.call.stream and kind.startswith("text/event-stream"):
             stream = StreamRelay(self.call, provider, self.down, self.meter, headers)
             await stream.run(reply, defaults.idle_timeout_s, self.ends_at)
         else:

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterable, Mapping
 from math import inf
 
+import orjson
+
 from gateway.dialects.base import BrokenReply
 from gateway.dialects.neutral import Delta, End, Failed, Stop, UsageDelta
 from gateway.downstream import Downstream
@@ -35,7 +37,10 @@ class TranslatedStream(StreamRelay):
     async def run(self, reply: UpstreamReply, idle_timeout_s: float, ends_at: float = inf) -> None:
         if not self._kind.startswith(self._frames.content_type):
             raise broken()
-        await super().run(reply, idle_timeout_s, ends_at)
+        try:
+            await super().run(reply, idle_timeout_s, ends_at)
+        except (DamagedStream, orjson.JSONEncodeError) as error:
+            raise broken() from error
 
     def _feed(self, piece: bytes) -> bool:
         if self._last_event:

@@ -19,6 +19,10 @@ from gateway.providers.openai import rewritten
 from gateway.providers.rejection import redact, rejection
 from gateway.wire.frames import EventFrames
 
+EVENTS = "alt=sse"
+"""In a query: the stream shall be events, not one array of JSON."""
+_BAD_KEY = b'"API_KEY_INVALID"'
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -39,13 +43,13 @@ class GeminiProvider:
         return UpstreamRequest(path, self._headers + self._key, body)
 
     def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
-        path = self._path(target.upstream_model, stream=call.stream, query="alt=sse")
+        path = self._path(target.upstream_model, stream=call.stream, query=EVENTS)
         return UpstreamRequest(path, self._headers + self._key, orjson.dumps(body))
 
     def _path(self, model: str, *, stream: bool, query: str) -> str:
         """Of the client's query only the form of the stream goes along: a key in it is ours, and checked."""
         verb = "streamGenerateContent" if stream else "generateContent"
-        form = "?alt=sse" if stream and "alt=sse" in query.split("&") else ""
+        form = f"?{EVENTS}" if stream and asks_for_events(query) else ""
         return f"{self._models()}/{quote(model.removeprefix('models/'), safe='')}:{verb}{form}"
 
     def _models(self) -> str:
@@ -75,7 +79,14 @@ class GeminiProvider:
         return StreamEvent(finish=finish, terminal=finish and call.choices == 1, usage=_usage(said))
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-        return rejection(status, headers, body)
+        """A key that isn't good is a 400 there, but no fault of the client's. Errors of a stream come in an array."""
+        if status == 400 and _BAD_KEY in body:
+            status = 401
+        return rejection(status, headers, body.strip().removeprefix(b"[").removesuffix(b"]"))
+
+
+def asks_for_events(query: str) -> bool:
+    return EVENTS in query.split("&")
 
 
 def _is_finished(said: Json) -> bool:

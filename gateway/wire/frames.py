@@ -41,16 +41,20 @@ class LineFrames:
     content_type = "application/x-ndjson"
 
     def __init__(self) -> None:
-        self._line = b""
+        self._begun = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        *lines, self._line = (self._line + data).split(b"\n")
-        if len(self._line) > MAX_LINE_BYTES:
+        *lines, rest = data.split(b"\n")
+        if lines and self._begun:
+            lines[0] = bytes(self._begun) + lines[0]
+            self._begun.clear()
+        self._begun += rest
+        if len(self._begun) > MAX_LINE_BYTES or (lines and max(map(len, lines)) > MAX_LINE_BYTES):
             raise EventTooLarge(f"a line of more than {MAX_LINE_BYTES} bytes")
         return filter(None, map(bytes.strip, lines))
 
     def rest(self) -> Iterator[bytes]:
-        return filter(None, [self._line.strip()])
+        return filter(None, [bytes(self._begun).strip()])
 
 
 class MessageFrames:

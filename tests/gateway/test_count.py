@@ -50,7 +50,7 @@ def test_every_dialect_says_its_texts_in_the_same_few_fields() -> None:
 def test_a_whole_reply_is_counted_too() -> None:
     body = {"choices": [{"message": {"content": "hello world"}}], "instructions": "none of the model's"}
     assert count_reply(orjson.dumps(body)) == count("hello world")
-    assert count_reply(b" " + orjson.dumps([body])) == 0  # no object, no reply
+    assert count_reply(b" " + orjson.dumps([body, body])) == count("hello worldhello world")  # Gemini's other stream
     assert count_reply(b"") == count_reply(b"{broken") == 0
 
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from gateway.errors import (
+    CantBeCarried,
     ClientGone,
     InternalError,
     InvalidRequest,
@@ -33,6 +34,7 @@ from gateway.retry import (
         (UpstreamError("x"), True, True, True),
         (UpstreamTimeout("x"), True, True, True),
         (UpstreamDenied("x"), False, True, False),
+        (CantBeCarried("x"), False, True, False),
         (UpstreamRejected("x", status=429), True, True, False),
         *((UpstreamRejected("x", status=status), False, False, False) for status in (400, 404, 413, 422)),
         *((kind("x"), False, False, False) for kind in (ClientGone, InternalError, InvalidRequest, Overloaded)),
@@ -97,6 +99,7 @@ def rejected(message: str = "no", status: int = 400, code: str | None = None) ->
         (ClientGone("x"), None),
         (InternalError("x"), None),
         (InvalidRequest("prompt is too long"), None),
+        (CantBeCarried("prompt is too long"), "error"),
     ],
 )
 def test_a_trouble_is_told_by_its_code_or_its_words(refusal: Refusal, trouble: str | None) -> None:
