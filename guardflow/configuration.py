@@ -24,7 +24,7 @@ def configured(settings: Settings, environ: Mapping[str, str]) -> Config:
         {**environ, **settings.environ()},
         literal_keys=settings.environment != "production",  # files get committed
     )
-    if faults := list(_unknown_intents(config)):
+    if faults := [*_unknown_intents(config), *_unusable_key_files(config)]:
         raise ConfigError("\n".join(faults))
     return config
 
@@ -36,3 +36,10 @@ def _unknown_intents(config: Config) -> Iterator[str]:
             for intent in target.when.intents if target.when else ():
                 if intent not in INTENTS and intent != OTHER:
                     yield f"models.{name}: no intent {intent!r}; there are {', '.join((*INTENTS, OTHER))}"
+
+
+def _unusable_key_files(config: Config) -> Iterator[str]:
+    if any(provider.key_file is not None for provider in config.providers.values()):
+        from guardflow.key_files import faults_of_key_files  # brings the means to sign, which few need
+
+        yield from faults_of_key_files(config)

@@ -4,7 +4,7 @@ change and lets the others finish what they carry."""
 from collections.abc import Mapping
 
 from gateway.catalog import Catalog
-from gateway.config import Config, ConfigError, ProviderConfig
+from gateway.config import Config, ProviderConfig
 from gateway.policy import make_policy
 from gateway.providers.anthropic import AnthropicProvider
 from gateway.providers.azure import AzureOpenAIProvider
@@ -13,7 +13,7 @@ from gateway.providers.bedrock import BedrockProvider
 from gateway.providers.compatible import CompatibleProvider
 from gateway.providers.echo import EchoProvider, EchoUpstream
 from gateway.providers.gemini import GeminiProvider
-from gateway.providers.google_auth import GoogleTokens, read_service_account
+from gateway.providers.google_auth import GoogleTokens
 from gateway.providers.ollama import OllamaProvider
 from gateway.providers.openai import OpenAIProvider
 from gateway.providers.presets import PRESETS
@@ -24,6 +24,7 @@ from gateway.routing.keys import KeyRing
 from gateway.services import Connection, Routing
 from gateway.wire.request import RequestWriter
 from gateway.wire.upstream import UpstreamPool
+from guardflow.key_files import read_key_file
 
 
 class Connections:
@@ -33,16 +34,15 @@ class Connections:
         self._made: dict[str, tuple[ProviderConfig, Connection]] = {}
 
     def update(self, providers: Mapping[str, ProviderConfig]) -> dict[str, Connection]:
-        """Connections for just these providers; what is no longer wanted is retired."""
-        before, self._made = self._made, {}
+        """Connections for just these providers; what is no longer wanted is retired. Raises ConfigError, and then
+        nothing has changed."""
+        before, made = self._made, {}
         for name, config in providers.items():
             kept = before.get(name)
-            if kept is not None and kept[0] == config:
-                self._made[name] = before.pop(name)
-            else:
-                self._made[name] = (config, _connect(config))
-        for _, connection in before.values():
-            if (pool := _pool(connection.upstream)) is not None:
+            made[name] = kept if kept is not None and kept[0] == config else (config, _connect(config))
+        self._made = made
+        for name, old in before.items():
+            if made.get(name) is not old and (pool := _pool(old[1].upstream)) is not None:
                 pool.retire()
         return {name: connection for name, (_, connection) in self._made.items()}
 
@@ -102,12 +102,8 @@ def _provider(config: ProviderConfig, key: str) -> Provider:
 
 
 def _vertex(config: ProviderConfig, pool: UpstreamPool, bulkhead: Bulkhead) -> Connection:
-    """Raises ConfigError where the key file can't be used."""
     assert config.key_file is not None, "checked with the configuration"
-    try:
-        account = read_service_account(config.key_file.read_bytes())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{config.key_file}: {error}") from error
+    account = read_key_file(config.key_file)
     upstream = AuthorizedUpstream(pool, GoogleTokens(account, post))
     return Connection(VertexProvider(account.project, config.region), upstream, None, bulkhead)
 

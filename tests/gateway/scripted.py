@@ -20,7 +20,7 @@ from gateway.errors import ClientGone, Refusal
 from gateway.exchange import Endpoint, Grant, Inbound, ModelCall, Principal
 from gateway.logsink.memory import MemoryLogSink
 from gateway.metrics import Metrics
-from gateway.phases.parse import parse_body
+from gateway.phases.parse import parse_body, parse_generate
 from gateway.policy import make_policy
 from gateway.prices import PriceConfig, Prices, make_prices
 from gateway.providers.anthropic import AnthropicProvider
@@ -363,6 +363,12 @@ def bearer(token: str = TOKEN, **more: str) -> dict[str, str]:
 
 def make_call(endpoint: Endpoint = Endpoint.CHAT, **changes: Any) -> ModelCall:
     return parse_body(endpoint, orjson.dumps({**BODIES[endpoint], **changes}))
+
+
+def make_generate(model: str = "m", /, *, stream: bool = False, **changes: Any) -> ModelCall:
+    """A call in Gemini's dialect, which says its model in the path."""
+    body = {"contents": [{"role": "user", "parts": [{"text": "Hello there"}]}], **changes}
+    return parse_generate(model, stream, orjson.dumps(body))
 
 
 def with_limits(who: Principal, **limits: int) -> Principal:

@@ -51,3 +51,10 @@ models: {m: {targets: [{provider: a, model: x}, {provider: a, model: y, when: {i
     file.write_text(text % "codign")
     with pytest.raises(Failure, match=r"models\.m: no intent 'codign'"):
         read_configuration(load(given), {})
+
+
+def test_a_key_file_that_is_named_has_to_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "g.yaml"
+    file.write_text(f"providers: {{v: {{type: vertex, region: global, key_file: {tmp_path}/none.json}}}}\n")
+    with pytest.raises(Failure, match=r"  - providers\.v\.key_file: .*none\.json"):
+        read_configuration(load({"GUARDFLOW_CONFIG": str(file)}), {})

@@ -1,24 +1,29 @@
 """Connections over reloads, with a real server at the other end."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from gateway.config import Config, ProviderConfig, parse_config
+from gateway.config import Config, ConfigError, ProviderConfig, parse_config
 from gateway.exchange import Action, Target
 from gateway.providers.anthropic import AnthropicProvider
+from gateway.providers.azure import AzureOpenAIProvider
 from gateway.providers.base import UpstreamReply, UpstreamRequest
+from gateway.providers.bedrock import BedrockProvider
 from gateway.providers.compatible import CompatibleProvider
 from gateway.providers.echo import EchoProvider, EchoUpstream
 from gateway.providers.gemini import GeminiProvider
 from gateway.providers.ollama import OllamaProvider
 from gateway.providers.openai import OpenAIProvider
+from gateway.providers.vertex import AuthorizedUpstream, VertexProvider
 from gateway.services import Connection
 from gateway.wire.upstream import UpstreamPool
 from guardflow.routing import Connections, make_routing
-from tests.gateway.scripted import make_call, make_inbound
+from tests.gateway.providers.test_google_auth import key_file as key_file_of_an_account
+from tests.gateway.scripted import make_call, make_generate, make_inbound
 
 MODELS = """
 providers: {a: {type: echo}, b: {type: openai, base_url: "http://127.0.0.1:1/v1"}}
@@ -76,6 +81,39 @@ async def test_each_type_of_provider_is_spoken_to_in_its_dialect(
     made = connections.update({"p": ProviderConfig(type=kind, api_key="k")})["p"]
     assert type(made.provider) is provider
     assert type(made.upstream) is upstream
+
+
+async def test_what_needs_more_than_a_key_has_it(connections: Connections, tmp_path: Path) -> None:
+    key_file = tmp_path / "account.json"
+    key_file.write_bytes(key_file_of_an_account())
+    made = connections.update(
+        {
+            "azure": ProviderConfig(type="azure", base_url="http://a.example", api_version="2024-10-21"),
+            "aws": ProviderConfig(type="bedrock", region="eu-west-1", access_key="a", secret_key="s"),
+            "google": ProviderConfig(type="vertex", region="europe-west1", key_file=key_file),
+            "groq": ProviderConfig(type="groq", api_key="k"),
+        }
+    )
+    assert [(type(one.provider), type(one.upstream)) for one in made.values()] == [
+        (AzureOpenAIProvider, UpstreamPool), (BedrockProvider, UpstreamPool), (VertexProvider, AuthorizedUpstream),
+        (CompatibleProvider, UpstreamPool),
+    ]  # fmt: skip
+    call, inbound = make_call(), make_inbound()
+    asked = made["google"].provider.request(make_generate(), Target("google", "gemini-x"), inbound)
+    assert asked.path.startswith("/v1/projects/project/locations/europe-west1/publishers/google/models/gemini-x:")
+    asked = made["azure"].provider.request(call, Target("azure", "deployed"), inbound)
+    assert asked.path == "/openai/deployments/deployed/chat/completions?api-version=2024-10-21"
+
+
+async def test_a_key_file_that_is_none_changes_nothing(connections: Connections, url: str, tmp_path: Path) -> None:
+    old = ProviderConfig(type="openai", base_url=url)
+    before = connections.update({"p": old, "gone": ProviderConfig(type="openai", base_url=url, api_key="x")})
+    await whole(await ask(before["gone"]))
+    vertex = ProviderConfig(type="vertex", region="europe-west1", key_file=tmp_path / "none.json")
+    with pytest.raises(ConfigError, match=r"none\.json"):
+        connections.update({"p": old, "v": vertex})
+    assert connections.open == 1, "what is still in use was not retired"
+    assert connections.update({"p": old})["p"] is before["p"]
 
 
 async def test_a_reload_keeps_the_warm_sockets_of_what_did_not_change(connections: Connections, url: str) -> None:
