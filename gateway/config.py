@@ -163,7 +163,14 @@ class ModelConfig(_Strict):
     @field_validator("fallbacks", mode="before")
     @classmethod
     def _by_name(cls, given: Any) -> Any:
-        return [{"model": one} if isinstance(one, str) else one for one in given] if isinstance(given, list) else given
+        if not isinstance(given, list):
+            return given
+        return [{"model": one} if isinstance(one, str) else _spoken(one) for one in given]
+
+
+def _spoken(given: Any) -> Any:
+    """To YAML 1.1 an `on` without quotes is the word for true, as a key too."""
+    return {"on" if key is True else key: value for key, value in given.items()} if isinstance(given, dict) else given
 
 
 class DefaultsConfig(_Strict):

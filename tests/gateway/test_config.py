@@ -309,3 +309,12 @@ def test_a_provider_may_have_several_keys_that_come_from_the_environment() -> No
 )
 def test_keys_that_make_no_sense_are_refused(provider: dict[str, Any], fault: str) -> None:
     assert fault in faults({"providers": {"p": provider}})
+
+
+def test_the_sample_of_the_page_on_routing_loads() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "routing.md").read_text("utf-8")
+    sample = text.partition("```yaml\n")[2].partition("```")[0]
+    keys = dict.fromkeys(("OPENAI_KEY_1", "OPENAI_KEY_2", "AZURE_KEY", "ANTHROPIC_API_KEY"), "k")
+    config = parse_config(sample, keys, literal_keys=False)
+    assert config.models["fast"].fallbacks[1].on == ("context_length",)  # `on` is a word for true to YAML
+    assert config.models["fast"].strategy == "latency"
