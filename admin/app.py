@@ -11,6 +11,7 @@ from admin import pages
 from admin.accounts.api import ROUTES as ACCOUNTS
 from admin.analytics.api import ROUTES as ANALYTICS
 from admin.audit.api import ROUTES as AUDIT
+from admin.budgets.api import ROUTES as BUDGETS
 from admin.deps import AdminDeps
 from admin.http import BODY_BYTES_MAX, answered, endpoint
 from admin.login.api import ROUTES as LOGIN
@@ -20,13 +21,14 @@ from admin.routing import Route
 from admin.self_service.api import ROUTES as SELF_SERVICE
 from admin.system.api import ROUTES as SYSTEM
 from admin.tasks.api import ROUTES as TASKS
+from admin.teams.api import ROUTES as TEAMS
 from admin.tokens.api import ROUTES as TOKENS
 
 __all__ = ["ADMIN_PREFIX", "ADMIN_ROUTES", "MAIN_ROUTES", "AdminDeps", "add_routes", "make_admin_app"]
 
 ADMIN_PREFIX = "/api/v1/admin"
 MAIN_ROUTES: tuple[Route, ...] = (*LOGIN, *SELF_SERVICE)
-ADMIN_ROUTES: tuple[Route, ...] = (*ACCOUNTS, *TOKENS, *TASKS, *LOGS, *ANALYTICS, *AUDIT, *SYSTEM)
+ADMIN_ROUTES: tuple[Route, ...] = (*ACCOUNTS, *TEAMS, *TOKENS, *TASKS, *BUDGETS, *LOGS, *ANALYTICS, *AUDIT, *SYSTEM)
 _OURS = ("/api/v1/auth/", "/auth/", "/api/v1/user/")
 
 

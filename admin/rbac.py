@@ -35,6 +35,8 @@ class Permission(StrEnum):
     SETTINGS_RELOAD = "settings:reload"
     TASKS_READ = "tasks:read"
     TASKS_WRITE = "tasks:write"
+    TEAMS_READ = "teams:read"
+    TEAMS_WRITE = "teams:write"
     TOKENS_OWN = "tokens:own"
     TOKENS_WRITE = "tokens:write"
     USERS_BLOCK = "users:block"
@@ -61,6 +63,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.LOGS_READ,
             Permission.POLICIES_READ,
             Permission.TASKS_READ,
+            Permission.TEAMS_READ,
             Permission.TOKENS_OWN,
         }
     ),

@@ -69,7 +69,8 @@ QueryMoment = Annotated[datetime, BeforeValidator(_unspaced), AfterValidator(_ut
 
 
 class LimitsBody(Body):
-    """The limits of a user or a token, by their names on the outside. Quotas are in tokens. Null: the default."""
+    """The limits of a user, a token or a team, by their names on the outside. Quotas are in tokens, budgets in
+    micro-dollars a UTC day, week or month; a soft budget refuses nothing and raises an alert. Null: the default."""
 
     daily_quota: Count | None = None
     monthly_quota: Count | None = None
@@ -77,6 +78,11 @@ class LimitsBody(Body):
     tpm: Count | None = None
     concurrent: Count | None = None
     monthly_budget_micros: Count | None = None
+    daily_budget_micros: Count | None = None
+    weekly_budget_micros: Count | None = None
+    soft_daily_budget_micros: Count | None = None
+    soft_weekly_budget_micros: Count | None = None
+    soft_monthly_budget_micros: Count | None = None
 
 
 LIMIT_COLUMNS = {
@@ -86,6 +92,11 @@ LIMIT_COLUMNS = {
     "tpm": "tpm",
     "concurrent": "concurrent",
     "monthly_budget_micros": "monthly_budget_micros",
+    "daily_budget_micros": "daily_budget_micros",
+    "weekly_budget_micros": "weekly_budget_micros",
+    "soft_daily_budget_micros": "soft_daily_budget_micros",
+    "soft_weekly_budget_micros": "soft_weekly_budget_micros",
+    "soft_monthly_budget_micros": "soft_monthly_budget_micros",
 }
 """From the outside name of a limit to its column."""
 
@@ -97,3 +108,8 @@ class LimitsNoun(Noun):
     tpm: int | None
     concurrent: int | None
     monthly_budget_micros: int | None
+    daily_budget_micros: int | None
+    weekly_budget_micros: int | None
+    soft_daily_budget_micros: int | None
+    soft_weekly_budget_micros: int | None
+    soft_monthly_budget_micros: int | None

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from admin.schema import LIMIT_COLUMNS
 from gateway.db import Connection, Pool, acquired
 
 
@@ -35,6 +36,11 @@ class Where:
 
     def sql(self) -> str:
         return " WHERE " + " AND ".join(self.conditions) if self.conditions else ""
+
+
+def limits_of(table: str) -> str:
+    """The limits in `table`, by their names on the outside."""
+    return ", ".join(f"{table}.{column} AS {name}" for name, column in LIMIT_COLUMNS.items())
 
 
 def contains(text: str | None) -> str | None:

@@ -35,6 +35,7 @@ COUNTERS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tokens": ("Tokens charged", ("model", "kind")),
     "cost_micros": ("Micro-dollars charged", ("model",)),
     "unpriced": ("Requests that used tokens at an unknown price", ("model",)),
+    "budget_alerts": ("Budgets that were reached", ("owner", "level")),
     "refusals": ("Requests refused, by reason", ("code",)),
     "actions": ("Verdicts of the policy", ("action",)),
     "cache": ("Calls that may be answered from the cache, by what became of that", ("outcome",)),
@@ -138,6 +139,9 @@ class Metrics:
 
     def cache(self, outcome: str) -> None:
         self._add("cache", 1, outcome)
+
+    def budget_alert(self, owner: str, level: str) -> None:
+        self._add("budget_alerts", 1, owner, level)
 
     def _new_tally(self, kind: _Kind) -> _Tally:
         if len(self._tallies) >= MAX_TALLIES:

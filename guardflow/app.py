@@ -19,6 +19,7 @@ from admin.login.sessions import JwtSettings
 from classifiers.artifacts import load_default
 from classifiers.labels import INTENTS
 from gateway.breaker import Breakers
+from gateway.budgets.postgres import BudgetAlerts
 from gateway.cache.memory import MemoryCache
 from gateway.cache.near import NearCache
 from gateway.cache.redis import RedisCache
@@ -89,6 +90,7 @@ class Gateway:
             self.log,
             PrincipalPush(url, on_change=self.tokens.invalidate, on_connected=self.tokens.set_pushed),
             Retention(self.pool, self.settings.retention_days),
+            BudgetAlerts(self.pool, lambda: self.config.limits.limits(), self.metrics.budget_alert),
         )
         self._token_use = TokenUse(self.pool)
         await self._started(self._token_use)

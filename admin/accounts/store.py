@@ -10,27 +10,26 @@ from admin.errors import Conflict, NotFound, invalid_field
 from admin.login.store import end_sessions
 from admin.paging import decode
 from admin.schema import LIMIT_COLUMNS
-from admin.store import Where, contains, update
+from admin.store import Where, contains, limits_of, update
 from gateway.db import Connection
 
-_SELECT = """
+_SELECT = f"""
 SELECT u.id, u.email, u.username, u.name, u.role, u.is_active,
        CASE WHEN u.blocked_until > now() THEN u.blocked_until END AS blocked_until,
        CASE WHEN u.blocked_until > now() THEN u.block_reason END AS block_reason,
        u.allowed_models, u.created_at, u.updated_at, u.last_login_at,
-       q.rpm, q.tpm, q.concurrent, q.daily_tokens AS daily_quota, q.monthly_tokens AS monthly_quota,
-       q.monthly_budget_micros,
+       {limits_of("q")}, (SELECT m.team_id FROM team_members m WHERE m.user_id = u.id) AS team_id,
        ARRAY(SELECT t.task_id FROM user_tasks t WHERE t.user_id = u.id ORDER BY t.task_id) AS task_ids
 FROM users u LEFT JOIN quotas q ON q.user_id = u.id
-"""
+"""  # noqa: S608 - constants
 _INSERT = """
 INSERT INTO users (email, username, name, role, hashed_password, allowed_models)
 VALUES ($1, $2, $3, $4, $5, $6) RETURNING id
 """
-_QUOTAS = """
-INSERT INTO quotas (user_id, daily_tokens, monthly_tokens, rpm, tpm, concurrent, monthly_budget_micros)
-VALUES ($1, $2, $3, $4, $5, $6, $7)
-"""
+_QUOTAS = f"""
+INSERT INTO quotas (user_id, {", ".join(LIMIT_COLUMNS.values())})
+VALUES ($1, {", ".join(f"${place}" for place in range(2, len(LIMIT_COLUMNS) + 2))})
+"""  # noqa: S608 - constants
 _TASKS = "INSERT INTO user_tasks (user_id, task_id) SELECT $1, id FROM tasks WHERE id = ANY($2) RETURNING task_id"
 _COLUMNS = ("email", "username", "name", "role", "is_active", "allowed_models")
 FOR_GOOD = "'9999-12-31T23:59:59Z'::timestamptz"
@@ -48,6 +47,7 @@ async def find(conn: Connection, query: UserQuery) -> list[User]:
     where.add("(u.email ILIKE {0} OR u.name ILIKE {0})", contains(query.search))
     where.add("u.role = {}", query.role)
     where.add("u.is_active = {}", query.is_active)
+    where.add("u.id IN (SELECT user_id FROM team_members WHERE team_id = {})", query.team_id)
     where.add("coalesce(u.blocked_until > now(), false) = {}", query.blocked)
     if key := decode(query.cursor, int):
         where.add("u.id < {}", *key)

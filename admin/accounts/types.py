@@ -62,6 +62,7 @@ class UserQuery(PageQuery):
     role: Role | None = None
     is_active: bool | None = None
     blocked: bool | None = None
+    team_id: Id | None = None
 
 
 class User(LimitsNoun):
@@ -75,6 +76,7 @@ class User(LimitsNoun):
     block_reason: str | None
     allowed_models: list[str] | None
     task_ids: list[int]
+    team_id: int | None
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None

@@ -33,12 +33,15 @@ class UsageQuery(Query):
 
 
 class Totals(Noun):
+    """`unpriced` are the requests that used tokens at an unknown price: `cost_micros` is without them."""
+
     requests: int
     refused: int
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     cost_micros: int
+    unpriced: int
 
 
 class UsageRow(Totals):

@@ -13,6 +13,7 @@ _FILTERS = {
     "user_id = {}": "user_id",
     "token_id = {}": "token_id",
     "task_id = {}": "task_id",
+    "team_id = {}": "team_id",
     "model = {}": "model",
     "status = {}": "status",
     "intent = {}": "intent",

@@ -34,12 +34,14 @@ class LogRow(Noun):
     ttfb_ms: float | None
     total_ms: float
     overhead_ms: float
+    team_id: int | None
 
 
 class LogQuery(PageQuery):
     user_id: Id | None = None
     token_id: Id | None = None
     task_id: Id | None = None
+    team_id: Id | None = None
     model: Text | None = None
     status: Annotated[int, Field(ge=100, le=999)] | None = None
     intent: Text | None = None

@@ -7,12 +7,13 @@ from admin.errors import invalid_query
 from admin.rbac import Access
 from admin.routing import Call, Route
 from admin.self_service import store
-from admin.self_service.types import OwnUsage, OwnUsageQuery, Profile, Quota, UsageTotals, Window
+from admin.self_service.types import OwnUsage, OwnUsageQuery, Profile, Quota, TeamQuota, UsageTotals, Window, Windows
 from admin.store import reading
 from gateway.errors import Overloaded
 from gateway.exchange import Limits
-from gateway.quota.base import QuotaUnavailable, Scope, WindowUsage
+from gateway.quota.base import QuotaUnavailable, Scope, WindowUsage, team_scope
 
+_NAMES = {"daily": "daily_tokens", "monthly": "monthly_tokens"}
 _SPAN = timedelta(days=30)
 _SPAN_MAX = timedelta(days=800)
 
@@ -36,18 +37,22 @@ async def usage(call: Call, query: OwnUsageQuery) -> OwnUsage:
 async def quota(call: Call) -> Quota:
     async with reading(call.deps.pool) as conn:
         own = await store.limits(conn, call.user_id)
+        team = await store.team(conn, call.user_id)
+    mine = await windows(call, Scope(call.user_id, None, _or_default(own, call.deps.default_limits())))
+    shared = None
+    if team is not None:
+        team_id, name, limits = team
+        shared = TeamQuota(id=team_id, name=name, **(await windows(call, team_scope(team_id, limits))))
+    return Quota(**mine, team=shared)
+
+
+async def windows(call: Call, scope: Scope) -> dict[str, Window]:
+    """What `scope` may use and has used, by the names of `Windows`."""
     try:
-        now = await call.deps.quota.usage(Scope(call.user_id, None, _or_default(own, call.deps.default_limits())))
+        now = await call.deps.quota.usage(scope)
     except QuotaUnavailable as error:
         raise Overloaded("The quota store does not answer. Try again soon.", retry_after_s=2) from error
-    return Quota(
-        daily=_window(now.daily_tokens),
-        monthly=_window(now.monthly_tokens),
-        requests_per_minute=_window(now.requests_per_minute),
-        tokens_per_minute=_window(now.tokens_per_minute),
-        concurrent=_window(now.concurrent),
-        monthly_budget_micros=_window(now.monthly_budget_micros),
-    )
+    return {name: _window(getattr(now, _NAMES.get(name, name))) for name in Windows.model_fields}
 
 
 def _or_default(own: Limits, default: Limits) -> Limits:

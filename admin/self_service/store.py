@@ -1,5 +1,6 @@
 """One user's own data. Every statement here is bound to that user."""
 
+from dataclasses import fields
 from datetime import date
 
 from admin.self_service.types import DayUsage, Profile, ProfileTask, Stats, UsageStats
@@ -27,12 +28,14 @@ FROM usage_daily WHERE user_id = $1 AND day >= $2
 _USAGE = """
 SELECT day, sum(requests)::bigint AS requests, sum(prompt_tokens)::bigint AS prompt_tokens,
        sum(completion_tokens)::bigint AS completion_tokens, sum(total_tokens)::bigint AS total_tokens,
-       sum(cost_micros)::bigint AS cost_micros
+       sum(cost_micros)::bigint AS cost_micros, sum(unpriced)::bigint AS unpriced
 FROM usage_daily WHERE user_id = $1 AND day >= $2 AND day < $3 GROUP BY day ORDER BY day
 """
-_LIMITS = """
-SELECT rpm, tpm, daily_tokens, monthly_tokens, concurrent, monthly_budget_micros FROM quotas WHERE user_id = $1
-"""
+_COLUMNS = ", ".join(field.name for field in fields(Limits))
+_LIMITS = f"SELECT {_COLUMNS} FROM quotas WHERE user_id = $1"  # noqa: S608 - constants
+_TEAM = f"""
+SELECT id, name, {_COLUMNS} FROM teams WHERE id = (SELECT team_id FROM team_members WHERE user_id = $1)
+"""  # noqa: S608 - constants
 
 
 async def profile(conn: Connection, user_id: int, today: date) -> Profile:
@@ -54,6 +57,15 @@ async def usage(conn: Connection, user_id: int, since: date, until: date) -> lis
 async def limits(conn: Connection, user_id: int) -> Limits:
     row = await conn.fetchrow(_LIMITS, user_id)
     return Limits(**row) if row else Limits()
+
+
+async def team(conn: Connection, user_id: int) -> tuple[int, str, Limits] | None:
+    """The number, name and limits of the user's team."""
+    row = await conn.fetchrow(_TEAM, user_id)
+    if row is None:
+        return None
+    team_id, name, *limits = row
+    return team_id, name, Limits(*limits)
 
 
 async def _stats(conn: Connection, user_id: int, since: date) -> UsageStats:

@@ -49,12 +49,15 @@ class OwnUsageQuery(Query):
 
 
 class DayUsage(Noun):
+    """`unpriced` are the requests that used tokens at an unknown price: `cost_micros` is without them."""
+
     day: date
     requests: int
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
     cost_micros: int
+    unpriced: int
 
 
 class UsageTotals(Noun):
@@ -63,6 +66,7 @@ class UsageTotals(Noun):
     completion_tokens: int
     total_tokens: int
     cost_micros: int
+    unpriced: int
 
 
 class OwnUsage(Noun):
@@ -80,10 +84,23 @@ class Window(Noun):
     resets_at: datetime
 
 
-class Quota(Noun):
+class Windows(Noun):
     daily: Window
     monthly: Window
     requests_per_minute: Window
     tokens_per_minute: Window
     concurrent: Window
     monthly_budget_micros: Window
+    weekly_budget_micros: Window
+    daily_budget_micros: Window
+
+
+class TeamQuota(Windows):
+    id: int
+    name: str
+
+
+class Quota(Windows):
+    """One's own limits, and those one shares with a team."""
+
+    team: TeamQuota | None

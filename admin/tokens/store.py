@@ -5,20 +5,21 @@ from typing import Any
 from admin.errors import NotFound
 from admin.paging import decode
 from admin.schema import LIMIT_COLUMNS
-from admin.store import Where, update
+from admin.store import Where, limits_of, update
 from admin.tokens.types import CreateToken, PatchToken, Token, TokenQuery
 from gateway.db import Connection
 from gateway.tokens.base import PREFIX, digest, new_token
 
-_COLUMNS = """
-    id, user_id, name, prefix, last4, allowed_models, rpm, tpm, concurrent, daily_tokens AS daily_quota,
-    monthly_tokens AS monthly_quota, monthly_budget_micros, expires_at, revoked_at, last_used_at, created_at
+_COLUMNS = f"""
+    id, user_id, name, prefix, last4, allowed_models, {limits_of("api_tokens")},
+    expires_at, revoked_at, last_used_at, created_at
 """
 _SELECT = f"SELECT {_COLUMNS} FROM api_tokens"  # noqa: S608 - a constant
 _INSERT = f"""
 INSERT INTO api_tokens (user_id, name, prefix, last4, token_hash, allowed_models, expires_at,
-                        daily_tokens, monthly_tokens, rpm, tpm, concurrent, monthly_budget_micros)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) RETURNING {_COLUMNS}
+                        {", ".join(LIMIT_COLUMNS.values())})
+VALUES ($1, $2, $3, $4, $5, $6, $7, {", ".join(f"${place}" for place in range(8, len(LIMIT_COLUMNS) + 8))})
+RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
 _REVOKE = "UPDATE api_tokens SET revoked_at = now() WHERE id = $1 AND revoked_at IS NULL"
 _EXPIRE = """

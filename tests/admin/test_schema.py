@@ -96,4 +96,9 @@ def test_a_moment_no_database_or_clock_can_shift_is_refused(year: int) -> None:
 
 def test_every_limit_has_one_name_outside_and_one_column() -> None:
     assert set(LIMIT_COLUMNS) == set(LimitsBody.model_fields) == set(LimitsNoun.model_fields)
-    assert sorted(LIMIT_COLUMNS.values()) == sorted(field.name for field in fields(Limits))
+    hard = [column for column in LIMIT_COLUMNS.values() if not column.startswith("soft_")]
+    assert sorted(hard) == sorted(field.name for field in fields(Limits))
+    assert {f"soft_{name}" for name in hard if name.endswith("budget_micros")} == set(LIMIT_COLUMNS) - set(hard) - {
+        "daily_quota",
+        "monthly_quota",
+    }

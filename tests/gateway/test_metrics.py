@@ -46,6 +46,14 @@ def files(tmp_path: Path, metrics: Metrics) -> MetricsFiles:
     return MetricsFiles(tmp_path / "metrics", 0, metrics)
 
 
+def test_budgets_that_were_reached_are_counted_by_owner_and_level(files: MetricsFiles, metrics: Metrics) -> None:
+    for alert in (("team", "soft"), ("team", "soft"), ("user", "hard")):
+        metrics.budget_alert(*alert)
+    found = samples(files)
+    assert value(found, "budget_alerts_total", owner="team", level="soft") == 2
+    assert value(found, "budget_alerts_total", owner="user", level="hard") == 1
+
+
 def test_a_request_is_counted_by_what_its_row_says(files: MetricsFiles, metrics: Metrics) -> None:
     metrics.observe(row())
     metrics.observe(row(status=502, error_code="upstream_error", attempts=3, completion_tokens=0, cost_micros=None))

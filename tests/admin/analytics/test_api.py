@@ -16,11 +16,11 @@ KEYS = ("user_id", "token_id", "task_id", "model", "intent")
 async def spend(people: People, day: date, hour: int, tokens: int, **keys: Any) -> None:
     key = {"user_id": 0, "token_id": 0, "task_id": 0, "model": "", "intent": "", **keys}
     moment = datetime(day.year, day.month, day.day, hour, tzinfo=UTC)
-    sums = (2, 1, tokens, tokens, 2 * tokens, 10 * tokens)
+    sums = (2, 1, tokens, tokens, 2 * tokens, 10 * tokens, 1)
     async with people.pool.acquire() as conn:
         for table, when in (("usage_daily", day), ("usage_hourly", moment)):
             await conn.execute(
-                f"INSERT INTO {table} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+                f"INSERT INTO {table} VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
                 when,
                 *(key[name] for name in KEYS),
                 *sums,
@@ -51,6 +51,7 @@ async def test_days_in_order_with_totals_of_the_last_thirty(api: Api, spent: int
         "completion_tokens": 111,
         "total_tokens": 222,
         "cost_micros": 1110,
+        "unpriced": 3,
     }
     assert report["group_by"] == "day"
     assert report["from"] < report["to"]

@@ -30,6 +30,7 @@ SHAPE = [
     "ttfb_ms",
     "total_ms",
     "overhead_ms",
+    "team_id",
 ]
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

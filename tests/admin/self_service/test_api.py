@@ -45,13 +45,17 @@ async def test_usage_is_by_day_with_totals_and_one_s_own(api: Api, people: Peopl
             "completion_tokens": 0,
             "total_tokens": 0,
             "cost_micros": 0,
+            "unpriced": 0,
         },
     }
     await spend(people, TODAY, 0, 5, user_id=user_id, model="a")
     await spend(people, TODAY, 0, 6, user_id=user_id, model="b")
     await spend(people, TODAY - timedelta(days=60), 0, 50, user_id=user_id)
     await spend(people, TODAY, 0, 500, user_id=user_id + 1)
-    sums = {"requests": 4, "prompt_tokens": 11, "completion_tokens": 11, "total_tokens": 22, "cost_micros": 110}
+    sums = {
+        "requests": 4, "prompt_tokens": 11, "completion_tokens": 11, "total_tokens": 22, "cost_micros": 110,
+        "unpriced": 2,
+    }  # fmt: skip
     assert await me.get("/usage") == {"data": [{"day": str(TODAY), **sums}], "totals": sums}
     older = await me.get("/usage", params={"from": str(TODAY - timedelta(days=61)), "to": str(TODAY)})
     assert older["totals"]["total_tokens"] == 100
@@ -82,7 +86,11 @@ async def test_the_quota_tells_limits_what_is_used_and_what_is_reserved(api: Api
         "tokens_per_minute",
         "concurrent",
         "monthly_budget_micros",
+        "weekly_budget_micros",
+        "daily_budget_micros",
+        "team",
     }
+    assert said_quota["team"] is None
 
 
 async def test_a_session_sees_itself_as_a_token_does(api: Api, people: People) -> None:

@@ -72,7 +72,7 @@ async def test_a_team_brings_its_limits_and_narrows_the_models(
     found = await store.find(digest(token))
     assert found is not None
     assert (found.team_id, found.team_limits) == (team_id, Limits(rpm=7, weekly_budget_micros=9))
-    assert found.allowed_models == {"c"}
+    assert found.allowed_models == frozenset({"c"})
     assert found.user_limits == DEFAULTS
 
 
