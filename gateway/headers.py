@@ -1,6 +1,7 @@
 """The headers a reply carries. Nothing of the upstream's passes but what is named here."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from gateway.errors import Refusal
 from gateway.exchange import Dialect, Exchange, Inbound
@@ -58,6 +59,7 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
     return headers
 
 
+@lru_cache(maxsize=1024)
 def duration(seconds: float) -> str:
     """As OpenAI writes it: `12ms`, `1.5s`, `6m0s`."""
     if seconds < 1:
