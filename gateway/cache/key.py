@@ -16,6 +16,13 @@ from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Principal, Targ
 MAX_BODY_BYTES = 1024 * 1024
 """Of a larger body neither a copy nor a hash is made on the loop."""
 
+ENDPOINTS = frozenset(
+    (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS,
+     Endpoint.MESSAGES, Endpoint.GENERATE)
+)  # fmt: skip
+"""Those whose whole question is the JSON of their body: a form's files are not in it. Images and sound are drawn anew
+each time."""
+
 _VERSION = 1
 _HEADERS = ("anthropic-version", "anthropic-beta", "openai-beta")
 _ABOUT_THE_CALLER = frozenset(
@@ -34,7 +41,7 @@ def key_of(call: ModelCall, inbound: Inbound, who: Principal, target: Target, sc
 
     Starts with the tenant, so that one tenant's answers are not within another's reach by any hash."""
     body = call.body
-    if call.body_bytes > MAX_BODY_BYTES or _is_a_deed(call.endpoint, body):
+    if call.endpoint not in ENDPOINTS or call.body_bytes > MAX_BODY_BYTES or _is_a_deed(call.endpoint, body):
         return None
     if call.endpoint is not _REPEATS_THEM and not _ABOUT_THE_CALLER.isdisjoint(body):
         body = {name: value for name, value in body.items() if name not in _ABOUT_THE_CALLER}

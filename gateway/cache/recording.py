@@ -29,7 +29,7 @@ class Recording:
         return None if self._pieces is None else (b"".join(self._pieces), self._tail)
 
     async def begin(self, headers: Mapping[str, str]) -> None:
-        self.status, self.stream, self.content_type = 200, True, headers["content-type"]
+        self.status, self.stream, self.content_type = 200, True, headers.get("content-type", "")
         await self._down.begin(headers)
 
     def send(self, data: bytes) -> bool:
@@ -40,7 +40,7 @@ class Recording:
         await self._down.drained()
 
     def answer(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
-        self.status, self.content_type = status, headers["content-type"]
+        self.status, self.content_type = status, headers.get("content-type", "")
         self._keep(body)
         self._down.answer(status, headers, body)
 
