@@ -5,7 +5,7 @@ With `models:` in the file only those names are served. Without, every provider'
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.cache.rule import CacheConfig
 from gateway.config import Config, ModelConfig, UpstreamModelConfig
@@ -27,6 +27,7 @@ class Route:
     max_output_tokens: int = DEFAULT_MAX_OUTPUT_TOKENS
     prices: tuple[Prices, ...] = ()
     cache: CacheConfig | None = None
+    admits_unpriced: bool = True
 
     @property
     def owner(self) -> str:
@@ -41,8 +42,12 @@ class Catalog:
         self._known = known or {}
         self._prices = PriceTable(config.prices)
         self._cache = config.cache.if_on
+        self._admits_unpriced = config.defaults.unpriced == "admit"
         self._routes = {
-            name: _route(name, model, self._prices, config.cache.of(model.cache).if_on)
+            name: replace(
+                _route(name, model, self._prices, config.cache.of(model.cache).if_on),
+                admits_unpriced=self._admits_unpriced,
+            )
             for name, model in config.models.items()
         }
 
@@ -69,7 +74,13 @@ class Catalog:
 
     def _pass_through(self, name: str, provider: str, model: str) -> Route:
         target = Target(provider, model, self._prices.find(f"{provider}/{model}"))
-        return Route(name, make_terms((option(target),)), prices=(target.prices,), cache=self._cache)
+        return Route(
+            name,
+            make_terms((option(target),)),
+            prices=(target.prices,),
+            cache=self._cache,
+            admits_unpriced=self._admits_unpriced,
+        )
 
 
 def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig | None) -> Route:

@@ -174,6 +174,9 @@ def _spoken(given: Any) -> Any:
 
 
 class DefaultsConfig(_Strict):
+    """`unpriced`: what becomes of calls on a budget to a model whose price is unknown: admitted, they cost nothing of
+    it and are counted as unpriced."""
+
     timeout_s: float = Field(default=600, gt=0)
     first_byte_timeout_s: float = Field(default=60, gt=0)
     idle_timeout_s: float = Field(default=60, gt=0)
@@ -181,6 +184,7 @@ class DefaultsConfig(_Strict):
     max_body_bytes: int = Field(default=10 * 1024 * 1024, ge=1024)
     max_reply_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     retry_after_max_s: float = Field(default=10, ge=0)
+    unpriced: Literal["admit", "refuse"] = "admit"
 
 
 class LimitsConfig(_Strict):

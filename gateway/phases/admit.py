@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from gateway.catalog import Route
-from gateway.errors import Overloaded
+from gateway.errors import ModelNotAllowed, Overloaded
 from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
 from gateway.prices import most_micros
 from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope, team_scope
@@ -20,7 +20,8 @@ MOST_KNOWN = 4096
 
 
 def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, verdict: Verdict | None) -> Ask:
-    """What to reserve: the input, and the output the call may have at most."""
+    """What to reserve: the input, and the output the call may have at most. Raises ModelNotAllowed for a price that is
+    unknown to whoever is on a budget, where that is so configured."""
     prompt, most = call.input_tokens_estimate, call.max_output_tokens
     output = (route.max_output_tokens if most is None else most) * call.choices
     limits = who.user_limits
@@ -30,7 +31,11 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
     min_tokens = tokens if most else prompt
     cost = 0
     for prices in route.prices:  # the dearest, since it is not known yet where it goes
-        cost = max(cost, most_micros(prices, prompt, output, inbound.at) or 0)
+        most_cost = most_micros(prices, prompt, output, inbound.at)
+        if most_cost is not None:
+            cost = max(cost, most_cost)
+        elif not route.admits_unpriced and _is_on_a_budget(who):
+            raise ModelNotAllowed(f"The price of {call.model!r} is not known, and you are on a budget.", param="model")
     return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, cost)
 
 
@@ -40,6 +45,15 @@ async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
         return await quotas.reserve(ask)
     except QuotaUnavailable as error:
         raise Overloaded("Quotas can't be checked at the moment.", retry_after_s=1) from error
+
+
+def _is_on_a_budget(who: Principal) -> bool:
+    all_limits = (who.user_limits, who.token_limits, who.team_limits)
+    return any(
+        budget is not None
+        for limits in all_limits
+        for budget in (limits.daily_budget_micros, limits.weekly_budget_micros, limits.monthly_budget_micros)
+    )
 
 
 def _scopes(who: Principal, limits: Limits) -> tuple[Scope, ...]:

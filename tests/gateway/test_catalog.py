@@ -129,3 +129,9 @@ def test_a_price_is_the_model_s_own_or_the_table_s() -> None:
     passed = Catalog(Config.model_validate({**tree, "models": {}})).find("a/anything")
     assert passed is not None
     assert passed.prices == (priced(7, 8),)
+    assert passed.admits_unpriced
+    strict = {**tree, "defaults": {"unpriced": "refuse"}}
+    for made in (Catalog(Config.model_validate(strict)), Catalog(Config.model_validate({**strict, "models": {}}))):
+        found = made.find("both") or made.find("a/anything")
+        assert found is not None
+        assert not found.admits_unpriced

@@ -7,7 +7,7 @@ import pytest
 
 from classifiers.base import Intent, Judgement, Misuse
 from gateway.catalog import Route
-from gateway.errors import Overloaded, RateLimitExceeded
+from gateway.errors import ModelNotAllowed, Overloaded, RateLimitExceeded
 from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
 from gateway.prices import UNKNOWN
@@ -55,6 +55,17 @@ def test_the_dearest_of_the_targets_is_held() -> None:
 def test_an_unknown_price_holds_no_money() -> None:
     route = Route("m", make_terms((option(Target("a", "m")),)))
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
+
+
+@pytest.mark.parametrize("whose", ["user_limits", "token_limits", "team_limits"])
+def test_where_it_is_so_configured_nobody_on_a_budget_gets_what_has_no_price(whose: str) -> None:
+    route = replace(ROUTE, prices=(priced(1, 20), UNKNOWN), admits_unpriced=False)
+    on_budget = replace(ALICE, **{whose: Limits(weekly_budget_micros=5)})
+    with pytest.raises(ModelNotAllowed, match="price"):
+        make_ask(make_inbound(), on_budget, make_call(), route, None)
+    assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros
+    assert make_ask(make_inbound(), on_budget, make_call(), replace(ROUTE, admits_unpriced=False), None).cost_micros
+    assert make_ask(make_inbound(), on_budget, make_call(), replace(route, admits_unpriced=True), None).cost_micros
 
 
 def test_the_user_and_the_token_are_both_asked() -> None:
