@@ -13,7 +13,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import orjson
 from prometheus_client import CollectorRegistry, generate_latest
@@ -24,8 +24,8 @@ from gateway.logsink.base import LogRow
 
 MAX_MODELS = 200
 MAX_CODES = 100
-MAX_TALLIES = 1000
-"""So many kinds of requests wait to be folded at most, whatever clients and upstreams make up in the meantime."""
+MAX_WAITING = 256
+"""So many rows wait to be counted at most."""
 GONE_AFTER_S = 15.0
 """A worker that has not saved for so long is no more: what it counted stays, what it held does not."""
 _SEP = "\x1f"
@@ -65,69 +65,35 @@ GAUGES: dict[str, str] = {
 }
 
 
-_REQUEST_BOUNDS = HISTOGRAMS["request_seconds"][1]
-_FIRST_BYTE_BOUNDS = HISTOGRAMS["first_byte_seconds"][1]
-_OVERHEAD_BOUNDS = HISTOGRAMS["overhead_seconds"][1]
-
-_Kind: TypeAlias = tuple[str, str | None, str | None, int, str | None, str | None]
-"""What requests that are counted together share: endpoint, model, provider, status, error code, action."""
-
-
-class _Tally:
-    """What requests of one kind came to since they were last folded into the counters."""
-
-    __slots__ = ("attempts", "completion_tokens", "cost_micros", "prompt_tokens", "requests", "unpriced")
-
-    def __init__(self) -> None:
-        self.requests = self.attempts = self.prompt_tokens = self.completion_tokens = 0
-        self.cost_micros = self.unpriced = 0
-
-
 class Metrics:
     """One worker's numbers. Keys are a series' label values joined by a separator."""
 
     def __init__(self) -> None:
         # Per histogram: one count a bucket, the overflow, and the sum.
-        self.histograms = {name: [0.0] * (len(buckets) + 2) for name, (_, buckets) in HISTOGRAMS.items()}
-        self.gauges: dict[str, float] = dict.fromkeys(GAUGES, 0.0)
+        self._histograms = {name: [0.0] * (len(buckets) + 2) for name, (_, buckets) in HISTOGRAMS.items()}
         self._counters: dict[str, dict[str, float]] = {name: {} for name in COUNTERS}
-        self._tallies: dict[_Kind, _Tally] = {}
+        self.gauges: dict[str, float] = dict.fromkeys(GAUGES, 0.0)
+        self._waiting: list[LogRow] = []
         self._models: set[str] = set()
         self._codes: set[str] = set()
 
     def observe(self, row: LogRow) -> None:
-        """Count one finished request by its log row."""
-        provider = row["provider"]
-        model = None if provider is None else row["model"]  # a name that nobody served is anybody's invention
-        kind = (row["endpoint"], model, provider, row["status"], row["error_code"], row["action"])
-        tally = self._tallies.get(kind) or self._new_tally(kind)
-        tally.requests += 1
-        tally.attempts += row["attempts"]
-        tally.prompt_tokens += row["prompt_tokens"]
-        tally.completion_tokens += row["completion_tokens"]
-        if (cost := row["cost_micros"]) is not None:
-            tally.cost_micros += cost
-        elif row["prompt_tokens"] or row["completion_tokens"]:
-            tally.unpriced += 1
-
-        histograms, total_s, overhead_s = self.histograms, row["total_ms"] / 1000, row["overhead_ms"] / 1000
-        counts = histograms["request_seconds"]
-        counts[bisect_left(_REQUEST_BOUNDS, total_s)] += 1
-        counts[-1] += total_s
-        counts = histograms["overhead_seconds"]
-        counts[bisect_left(_OVERHEAD_BOUNDS, overhead_s)] += 1
-        counts[-1] += overhead_s
-        if row["ttfb_ms"] is not None:
-            first_byte_s = row["ttfb_ms"] / 1000
-            counts = histograms["first_byte_seconds"]
-            counts[bisect_left(_FIRST_BYTE_BOUNDS, first_byte_s)] += 1
-            counts[-1] += first_byte_s
+        """Count one finished request by its log row. That is done for many at once: on the request's own way the same
+        work would cost several times as much, in caches gone cold."""
+        self._waiting.append(row)
+        if len(self._waiting) >= MAX_WAITING:
+            self._count()
 
     @property
     def counters(self) -> dict[str, dict[str, float]]:
         """By name and series, up to the last request observed."""
-        self._fold_tallies()
+        self._count()
         return self._counters
+
+    @property
+    def histograms(self) -> dict[str, list[float]]:
+        self._count()
+        return self._histograms
 
     def recall(self) -> None:
         """Labels that came out of a snapshot are known ones."""
@@ -143,33 +109,37 @@ class Metrics:
     def budget_alert(self, owner: str, level: str) -> None:
         self._add("budget_alerts", 1, owner, level)
 
-    def _new_tally(self, kind: _Kind) -> _Tally:
-        if len(self._tallies) >= MAX_TALLIES:
-            self._fold_tallies()
-        tally = self._tallies[kind] = _Tally()
-        return tally
+    def _count(self) -> None:
+        rows, self._waiting = self._waiting, []
+        for row in rows:
+            self._count_one(row)
 
-    def _fold_tallies(self) -> None:
-        tallies, self._tallies = self._tallies, {}
-        for kind, tally in tallies.items():
-            self._fold(kind, tally)
-
-    def _fold(self, kind: _Kind, tally: _Tally) -> None:
-        endpoint, name, provider, status, code, action = kind
-        model = "none" if name is None else _bounded(name, self._models, MAX_MODELS)
-        self._add("requests", tally.requests, endpoint, model, str(status))
-        if code is not None:
-            self._add("refusals", tally.requests, _bounded(code, self._codes, MAX_CODES))
-        if action is not None:
-            self._add("actions", tally.requests, action)
+    def _count_one(self, row: LogRow) -> None:
+        provider = row["provider"]
+        # A name that nobody served is anybody's invention.
+        model = "none" if provider is None else _bounded(row["model"], self._models, MAX_MODELS)
+        self._add("requests", 1, row["endpoint"], model, str(row["status"]))
+        if row["error_code"] is not None:
+            self._add("refusals", 1, _bounded(row["error_code"], self._codes, MAX_CODES))
+        if row["action"] is not None:
+            self._add("actions", 1, row["action"])
         if provider is not None:
-            self._add("attempts", tally.attempts, provider)
-            self._add("tokens", tally.prompt_tokens, model, "prompt")
-            self._add("tokens", tally.completion_tokens, model, "completion")
-            if tally.cost_micros:
-                self._add("cost_micros", tally.cost_micros, model)
-            if tally.unpriced:
-                self._add("unpriced", tally.unpriced, model)
+            self._add("attempts", row["attempts"], provider)
+            self._add("tokens", row["prompt_tokens"], model, "prompt")
+            self._add("tokens", row["completion_tokens"], model, "completion")
+            if row["cost_micros"]:
+                self._add("cost_micros", row["cost_micros"], model)
+            elif row["cost_micros"] is None and (row["prompt_tokens"] or row["completion_tokens"]):
+                self._add("unpriced", 1, model)
+        self._time("request_seconds", row["total_ms"])
+        self._time("overhead_seconds", row["overhead_ms"])
+        self._time("first_byte_seconds", row["ttfb_ms"])
+
+    def _time(self, name: str, milliseconds: float | None) -> None:
+        if milliseconds is not None:
+            counts, seconds = self._histograms[name], milliseconds / 1000
+            counts[bisect_left(HISTOGRAMS[name][1], seconds)] += 1
+            counts[-1] += seconds
 
     def _add(self, name: str, amount: float, *labels: str) -> None:
         series = self._counters[name]
@@ -237,7 +207,7 @@ def _merge(into: Metrics, snapshot: dict[str, Any], *, gauges: bool) -> None:
             mine[key] = mine.get(key, 0.0) + value
     for name, counts in snapshot.get("histograms", {}).items():
         if len(into.histograms.get(name, ())) == len(counts):
-            into.histograms[name] = [a + b for a, b in zip(into.histograms[name], counts, strict=True)]
+            into.histograms[name][:] = [a + b for a, b in zip(into.histograms[name], counts, strict=True)]
     for name, value in snapshot.get("gauges", {}).items() if gauges else ():
         into.gauges[name] = into.gauges.get(name, 0.0) + value
 

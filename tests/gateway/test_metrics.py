@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.logsink.base import COLUMNS
-from gateway.metrics import GAUGES, GONE_AFTER_S, HISTOGRAMS, MAX_CODES, MAX_MODELS, MAX_TALLIES, Metrics, MetricsFiles
+from gateway.metrics import GAUGES, GONE_AFTER_S, HISTOGRAMS, MAX_CODES, MAX_MODELS, MAX_WAITING, Metrics, MetricsFiles
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -90,13 +90,13 @@ def test_labels_are_bounded(files: MetricsFiles, metrics: Metrics) -> None:
 
 
 def test_what_waits_to_be_counted_is_bounded_and_complete(files: MetricsFiles, metrics: Metrics) -> None:
-    for i in range(MAX_TALLIES + 50):
+    for i in range(MAX_WAITING + 50):
         metrics.observe(row(error_code=f"c{i}"))
-        assert len(metrics._tallies) <= MAX_TALLIES
+        assert len(metrics._waiting) < MAX_WAITING
     assert value(samples(files), "requests_total", endpoint="chat/completions", model="m", status="200") == (
-        MAX_TALLIES + 50
+        MAX_WAITING + 50
     )
-    assert sum(metrics.counters["refusals"].values()) == MAX_TALLIES + 50
+    assert sum(metrics.counters["refusals"].values()) == MAX_WAITING + 50
 
 
 def test_looking_twice_counts_once(files: MetricsFiles, metrics: Metrics) -> None:
