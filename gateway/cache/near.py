@@ -2,7 +2,8 @@
 fetched each time.
 
 An entry never changes, it only grows old, and its age is in it. So nothing has to be told to the other workers; one
-whose answer was replaced elsewhere goes on giving the former for `NEAR_S` at most.
+whose answer was replaced, dropped or outlived elsewhere goes on giving it for `NEAR_S` at most, and the phase that asks
+looks at the age.
 """
 
 from asyncio import Future

@@ -46,7 +46,8 @@ def test_streams_and_whole_answers_are_given_again_by_every_worker(
 ) -> None:
     upstream.script(model, says("ahoy", " there"))
     user = Staff(cached.base_url).caller()
-    for more in ({}, {"stream": True}):
+    ways: list[dict[str, Any]] = [{}, {"stream": True}]
+    for more in ways:
         first = ask(cached, user, model, **more)
         until_hit(cached, user, model, **more)
         asked = len(upstream.of(model))
@@ -54,7 +55,7 @@ def test_streams_and_whole_answers_are_given_again_by_every_worker(
         assert len(upstream.of(model)) - asked <= 1  # a worker that had not looked anything up yet
         assert {reply.body for reply in again} == {first.body}
         assert {reply.headers["content-type"] for reply in again} == {first.headers["content-type"]}
-    assert first.body.endswith(b"data: [DONE]\n\n")
+    assert until_hit(cached, user, model, stream=True).body.endswith(b"data: [DONE]\n\n")
     with openai.OpenAI(base_url=f"{cached.base_url}/v1", api_key=user.token) as client:
         stream = client.chat.completions.create(model=f"up/{model}", messages=MESSAGES, stream=True)
         assert "".join(chunk.choices[0].delta.content or "" for chunk in stream if chunk.choices) == "ahoy there"
