@@ -16,7 +16,8 @@ class Downstream(Protocol):
     `begin` starts a stream; `send` passes bytes on without waiting and returns True when the reader is congested:
     `drained` then waits until it isn't. All three raise ClientGone when nobody reads any more.
     `answer` (a whole reply), `hold` (the last events of a stream) and `refuse` (an error in the caller's dialect: a
-    whole reply, or an event when committed) only keep what `finish` sends.
+    whole reply, or an event when committed) only keep what `finish` sends. A stream that is not of events has no words
+    for an error: it breaks off, so that nobody takes it for whole.
     """
 
     @property

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from classifiers.base import Judgement, Turn
+from gateway.multipart import Form
 
 if TYPE_CHECKING:
     from gateway.errors import Refusal
@@ -38,7 +39,15 @@ class Endpoint(StrEnum):
     EMBEDDINGS = "embeddings"
     RESPONSES = "responses"
     MODERATIONS = "moderations"
+    IMAGES = "images/generations"
+    IMAGE_EDITS = "images/edits"
+    IMAGE_VARIATIONS = "images/variations"
+    SPEECH = "audio/speech"
+    TRANSCRIPTIONS = "audio/transcriptions"
+    TRANSLATIONS = "audio/translations"
+    RERANK = "rerank"
     MESSAGES = "messages"
+    COUNT_TOKENS = "messages/count_tokens"
     GENERATE = "generateContent"
     MODELS = "models"
 
@@ -47,10 +56,20 @@ class Endpoint(StrEnum):
         return _OTHER_DIALECTS.get(self, Dialect.OPENAI)
 
 
-_OTHER_DIALECTS = {Endpoint.MESSAGES: Dialect.ANTHROPIC, Endpoint.GENERATE: Dialect.GEMINI}
+_OTHER_DIALECTS = {
+    Endpoint.MESSAGES: Dialect.ANTHROPIC,
+    Endpoint.COUNT_TOKENS: Dialect.ANTHROPIC,
+    Endpoint.GENERATE: Dialect.GEMINI,
+}
 
 CONVERSATIONS = frozenset((Endpoint.CHAT, Endpoint.RESPONSES, Endpoint.MESSAGES, Endpoint.GENERATE))
 """What can be carried over into another dialect."""
+
+FORMS = frozenset((Endpoint.IMAGE_EDITS, Endpoint.IMAGE_VARIATIONS, Endpoint.TRANSCRIPTIONS, Endpoint.TRANSLATIONS))
+"""What is asked for by a form, since a file is part of it."""
+
+UNIT_BILLED = FORMS | {Endpoint.IMAGES, Endpoint.SPEECH, Endpoint.RERANK}
+"""What may be billed in other units than tokens: images, seconds, characters, searches."""
 
 
 class Inbound(NamedTuple):
@@ -94,11 +113,12 @@ UNLIMITED = Limits()
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A purpose that tokens are given for. No `allowed_intents` means any."""
+    """A purpose that tokens are given for. No `allowed_intents` means any. Its limits are of all who call for it."""
 
     id: int
     name: str
     allowed_intents: frozenset[str] = frozenset()
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +145,8 @@ class Principal:
 
 class ModelCall(NamedTuple):
     """A parsed call. `body` is the client's JSON less our own fields; `raw` the client's bytes where those may be
-    forwarded as they are, else None. Tokens are estimates for admission, never for the bill."""
+    forwarded as they are, else None; of a `form` the fields that the gateway acts on are the body. Tokens are estimates
+    for admission, never for the bill."""
 
     endpoint: Endpoint
     model: str
@@ -139,6 +160,7 @@ class ModelCall(NamedTuple):
     input_tokens_estimate: int
     max_output_tokens: int | None
     choices: int = 1
+    form: Form | None = None
 
     @property
     def dialect(self) -> Dialect:

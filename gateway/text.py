@@ -18,6 +18,7 @@ _AUTHORS = {
 }  # fmt: skip
 _FROM_ELSEWHERE = ("tool_result", "document", "search_result")
 """Parts of a user's message that the user did not write."""
+_IMAGES = ("image", "image_url")
 
 
 def turns(endpoint: Endpoint, body: Json) -> list[Turn]:
@@ -55,6 +56,18 @@ def _variables(prompt: Any, found: list[Turn]) -> None:
     variables = prompt.get("variables") if isinstance(prompt, dict) else None
     if isinstance(variables, dict):
         _take(_USER, list(variables.values()), found)
+
+
+def _documents(given: Any, found: list[Turn]) -> None:
+    """What is to be ranked was written elsewhere: texts, or objects of texts. An image's address holds none."""
+    for document in given if isinstance(given, list) else ():
+        if isinstance(document, dict):
+            document = [value for name, value in document.items() if not _is_image(name, value)]
+        _texts_in(document, found)
+
+
+def _is_image(name: str, value: Any) -> bool:
+    return name in _IMAGES and isinstance(value, str) and value.startswith(("data:", "http:", "https:"))
 
 
 def _by_system(given: Any, found: list[Turn]) -> None:
@@ -128,11 +141,21 @@ _FIELDS: dict[Endpoint, tuple[tuple[str, Callable[[Any, list[Turn]], None]], ...
     Endpoint.MESSAGES: (("system", _by_system), ("messages", _messages)),
     Endpoint.RESPONSES: (("instructions", _by_system), ("prompt", _variables), ("input", _input_items)),
     Endpoint.GENERATE: (
-        ("systemInstruction", _gemini_system), ("system_instruction", _gemini_system), ("contents", _gemini_contents),
+        ("systemInstruction", _gemini_system),
+        ("system_instruction", _gemini_system),
+        ("contents", _gemini_contents),
     ),
     Endpoint.COMPLETIONS: (("prompt", _by_user), ("suffix", _by_user)),
     Endpoint.EMBEDDINGS: (("input", _by_user),),
     Endpoint.MODERATIONS: (("input", _by_user),),
+    Endpoint.IMAGES: (("prompt", _by_user),),
+    Endpoint.IMAGE_EDITS: (("prompt", _by_user),),
+    Endpoint.IMAGE_VARIATIONS: (),
+    Endpoint.SPEECH: (("instructions", _by_system), ("input", _by_user)),
+    Endpoint.TRANSCRIPTIONS: (("prompt", _by_user),),
+    Endpoint.TRANSLATIONS: (("prompt", _by_user),),
+    Endpoint.RERANK: (("query", _by_user), ("documents", _documents)),
+    Endpoint.COUNT_TOKENS: (("system", _by_system), ("messages", _messages)),
     Endpoint.MODELS: (),
 }
 """Where an endpoint's texts are, in the order in which a model reads them."""

@@ -13,6 +13,12 @@ from gateway.exchange import Json
 
 IMAGE_TOKENS = 1_000
 """A rough reservation for an image: what it really costs comes back as usage."""
+AUDIO_BYTES_PER_TOKEN = 1_000
+"""A second of sound is about 10 tokens, and 16 kB at the 128 kbit/s of a usual file."""
+TRANSCRIPT_TOKENS = 2_000
+"""The most that OpenAI's models write down of one file."""
+SPEECH_TOKENS_PER_CHARACTER = 2
+"""A second of speech is about 15 characters, and 20 tokens."""
 
 
 def estimate(body: Json, given: Any, turns: Sequence[Turn]) -> int:

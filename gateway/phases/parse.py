@@ -4,6 +4,7 @@ What is authorised is what the upstream reads: the client's own bytes travel on 
 every parser (no key twice); otherwise our serialisation of what was parsed does.
 """
 
+from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any
 
@@ -11,9 +12,11 @@ import orjson
 
 from gateway import text
 from gateway.errors import InvalidRequest, UnsupportedMediaType
-from gateway.exchange import Endpoint, Inbound, Json, ModelCall
+from gateway.exchange import FORMS, Endpoint, Inbound, Json, ModelCall
 from gateway.phases.estimate import IMAGE_TOKENS, estimate
 from gateway.phases.json_body import boolean, checked_name, integer, load, refuse_look_alikes, says_one_thing
+from gateway.phases.parse_form import is_json, parse_form
+from gateway.phases.parse_media import as_media
 
 MAX_CHOICES = 128
 MAX_OUTPUT_TOKENS = 10_000_000
@@ -27,6 +30,10 @@ _TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens
 _INPUT_FIELD = {
     Endpoint.CHAT: "messages", Endpoint.MESSAGES: "messages", Endpoint.COMPLETIONS: "prompt",
     Endpoint.EMBEDDINGS: "input", Endpoint.RESPONSES: "input", Endpoint.MODERATIONS: "input",
+    Endpoint.COUNT_TOKENS: "messages",
+}  # fmt: skip
+_MEDIA_FIELD = {
+    Endpoint.IMAGES: "prompt", Endpoint.IMAGE_EDITS: "prompt", Endpoint.SPEECH: "input", Endpoint.RERANK: "query",
 }  # fmt: skip
 _ACTED_ON = frozenset(
     (*_INPUT_FIELD.values(), *_TOKEN_LIMIT_FIELDS, "model", "stream", "stream_options", "task_id", "n", "system",
@@ -49,9 +56,8 @@ async def parse(inbound: Inbound) -> ModelCall:
     if inbound.headers.get("content-encoding", "identity") != "identity":
         raise UnsupportedMediaType("Compressed request bodies are not accepted.")
     raw = await inbound.read_body()
-    if inbound.endpoint is Endpoint.GENERATE:
-        return parse_generate(inbound.model_id or "", inbound.stream, raw)
-    return parse_body(inbound.endpoint, raw)
+    otherwise = _OTHERWISE.get(inbound.endpoint)
+    return parse_body(inbound.endpoint, raw) if otherwise is None else otherwise(inbound, raw)
 
 
 def parse_body(endpoint: Endpoint, raw: bytes) -> ModelCall:
@@ -123,7 +129,7 @@ def _model(endpoint: Endpoint, body: Json) -> str:
 
 def _input(endpoint: Endpoint, body: Json) -> Any:
     """What the call is about, checked."""
-    name = _INPUT_FIELD[endpoint]
+    name = _INPUT_FIELD.get(endpoint) or _MEDIA_FIELD[endpoint]
     given = body.get(name)
     if given is None:
         if endpoint is Endpoint.RESPONSES and "prompt" in body:
@@ -166,3 +172,27 @@ def _wants_usage(body: Json) -> bool:
     if not isinstance(options, _OPTIONAL_OBJECT):
         raise InvalidRequest("'stream_options' must be an object.", param="stream_options")
     return bool(options and options.get("include_usage"))
+
+
+def _generate(inbound: Inbound, raw: bytes) -> ModelCall:
+    return parse_generate(inbound.model_id or "", inbound.stream, raw)
+
+
+def _media(inbound: Inbound, raw: bytes) -> ModelCall:
+    return as_media(parse_body(inbound.endpoint, raw))
+
+
+def _form(inbound: Inbound, raw: bytes) -> ModelCall:
+    """Images may be edited by their addresses, too: then there is no file, and no form."""
+    if inbound.endpoint is Endpoint.IMAGE_EDITS and is_json(inbound):
+        return _media(inbound, raw)
+    return parse_form(inbound, raw)
+
+
+_OTHERWISE: Mapping[Endpoint, Callable[[Inbound, bytes], ModelCall]] = {
+    Endpoint.GENERATE: _generate,
+    Endpoint.COUNT_TOKENS: _media,
+    **dict.fromkeys(_MEDIA_FIELD, _media),
+    **dict.fromkeys(FORMS, _form),
+}
+"""Those that are read in another way than conversations."""

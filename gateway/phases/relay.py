@@ -16,8 +16,9 @@ import orjson
 from gateway.config import ILLNESSES, Trouble
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, Overloaded, Refusal, UpstreamError, UpstreamTimeout
-from gateway.exchange import Inbound, Meter, ModelCall, Target
+from gateway.exchange import UNIT_BILLED, Inbound, Meter, ModelCall, Target
 from gateway.headers import served_by
+from gateway.phases.pass_through import PassThrough
 from gateway.phases.stream import StreamRelay
 from gateway.phases.translated_stream import TranslatedStream
 from gateway.providers.base import (
@@ -205,7 +206,10 @@ class Relay:
         self.meter.answered = True
         headers = served_by(self.headers, key, reply.headers)
         kind = reply.headers.get("content-type", "").lower()
-        if translation is not None and translation.streams:
+        if self.call.endpoint in UNIT_BILLED:
+            passing = PassThrough(self.call, provider, self.down, self.meter, headers)
+            await passing.run(reply, kind, defaults, self.ends_at)
+        elif translation is not None and translation.streams:
             translated = TranslatedStream(translation, kind, self.call, provider, self.down, self.meter, headers)
             await translated.run(reply, defaults.idle_timeout_s, self.ends_at)
         elif translation is None and self.call.stream and kind.startswith("text/event-stream"):

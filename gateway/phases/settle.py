@@ -10,13 +10,15 @@ from datetime import datetime
 
 from classifiers.base import Turn
 from gateway.count import count, count_reply
-from gateway.exchange import Meter, ModelCall, Usage
+from gateway.exchange import UNIT_BILLED, Endpoint, Meter, ModelCall, Usage
 from gateway.prices import UNKNOWN, cost_micros
 from gateway.quota.base import Ask, QuotaStore
 
 _SLACK_TOKENS = 8_192
 _UNSEEN_TOKENS = 1_000_000
-"""What text alone doesn't bound: media by reference on the way in, reasoning on the way out."""
+"""What text alone doesn't bound: media by reference on the way in; reasoning, images and sound on the way out."""
+_UNCOUNTABLE = UNIT_BILLED - {Endpoint.SPEECH, Endpoint.RERANK}
+"""Nothing that passes here tells how long a file sounds, or what an image cost."""
 
 
 def needs_count(call: ModelCall, meter: Meter) -> bool:
@@ -29,16 +31,21 @@ def needs_count(call: ModelCall, meter: Meter) -> bool:
 
 def _is_plausible(call: ModelCall, meter: Meter, usage: Usage) -> bool:
     """A token is at least a byte of something: more tokens than that are an upstream's error, or its lie."""
-    prompt, completion, _, reasoning = usage[:4]
+    prompt, completion, _, reasoning, _, _, _, image, audio = usage
+    unseen = reasoning + image + audio
     return (
         prompt <= 2 * call.body_bytes + _UNSEEN_TOKENS
-        and completion - reasoning <= meter.relayed_bytes + 8 * meter.counted_tokens + _SLACK_TOKENS
-        and reasoning <= _UNSEEN_TOKENS
+        and completion - unseen <= meter.relayed_bytes + 8 * meter.counted_tokens + _SLACK_TOKENS
+        and unseen <= _UNSEEN_TOKENS
     )
 
 
 async def count_missing(call: ModelCall, meter: Meter) -> None:
-    """Fill in the usage that the upstream didn't send."""
+    """Fill in the usage that the upstream didn't send. What can't be known is flagged, and stays unknown."""
+    if call.endpoint in _UNCOUNTABLE or call.endpoint is Endpoint.SPEECH:
+        if meter.usage is None:
+            _count_media(call, meter)
+        return
     counted = await asyncio.to_thread(_count, call.turns, b"".join(meter.relayed))
     prompt, completion = counted[0], counted[1] + meter.counted_tokens
     said = meter.usage or Usage(0, 0)
@@ -46,6 +53,15 @@ async def count_missing(call: ModelCall, meter: Meter) -> None:
         prompt_tokens=said.prompt_tokens or prompt, completion_tokens=max(said.completion_tokens, completion)
     )
     meter.flags.add("usage_counted")
+
+
+def _count_media(call: ModelCall, meter: Meter) -> None:
+    """Speech by the characters that are to be said."""
+    if call.endpoint is Endpoint.SPEECH:
+        meter.usage = Usage(len(call.body["input"]), 0)
+        meter.flags |= {"usage_counted", "unit:characters"}
+    else:
+        meter.flags.add("usage_unknown")
 
 
 def settle(ask: Ask, meter: Meter, quotas: QuotaStore, at: datetime) -> None:

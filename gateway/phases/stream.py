@@ -7,7 +7,7 @@ saying so is an error, never an answer.
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import inf
 
 from gateway.count import count_reply
@@ -34,6 +34,7 @@ class StreamRelay:
     ) -> None:
         self._call = call
         self._provider = provider
+        self._matters: Callable[[bytes], bool] = provider.matters
         self._down = down
         self._meter = meter
         self._headers = {**headers, "content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
@@ -86,7 +87,7 @@ class StreamRelay:
             return False
         if self._meter.first_byte_at is None:
             self._meter.first_byte_at = time.perf_counter()
-        if self._splitter.whole(piece) and not self._provider.matters(piece):
+        if self._splitter.whole(piece) and not self._matters(piece):
             return self._pass_on(piece)
         congested = self._take(self._splitter.feed(piece))
         if self._last_event:
@@ -100,7 +101,7 @@ class StreamRelay:
 
     def _take(self, events: list[bytes]) -> bool:
         """Pass on what is the client's, up to the event that ends the stream or fails it."""
-        forwarded, matters = [], self._provider.matters
+        forwarded, matters = [], self._matters
         for event in events:
             if not matters(event) or self._is_for_the_client(event):
                 forwarded.append(event)

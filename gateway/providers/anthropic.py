@@ -17,12 +17,13 @@ from gateway.wire.frames import EventFrames
 from gateway.wire.sse import every_event_ends
 
 DEFAULT_VERSION = "2023-06-01"
+_PATHS = {Endpoint.MESSAGES: "/v1/messages", Endpoint.COUNT_TOKENS: "/v1/messages/count_tokens"}
 _MATTERS = re.compile(rb'"usage"\s*:\s*\{|"type"\s*:\s*"(?:message_delta|message_stop|error)"')
 _INPUT = ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")
 
 
 class AnthropicProvider:
-    endpoints = frozenset((Endpoint.MESSAGES,))
+    endpoints = frozenset((Endpoint.MESSAGES, Endpoint.COUNT_TOKENS))
 
     def __init__(self, api_key: str) -> None:
         credentials = [("x-api-key", api_key)] if api_key else []
@@ -33,14 +34,14 @@ class AnthropicProvider:
         version = inbound.headers.get("anthropic-version", DEFAULT_VERSION)
         beta = inbound.headers.get("anthropic-beta")
         passed = (("anthropic-version", version), *((("anthropic-beta", beta),) if beta else ()))
-        return UpstreamRequest("/v1/messages", self._headers + passed, rewritten(call, target))
+        return UpstreamRequest(_PATHS[call.endpoint], self._headers + passed, rewritten(call, target))
 
     def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
         headers = (*self._headers, ("anthropic-version", DEFAULT_VERSION))
         return UpstreamRequest("/v1/messages", headers, orjson.dumps(body))
 
     def usage(self, endpoint: Endpoint, reply: Any) -> Usage | None:
-        return _usage(reply)
+        return Usage(0, 0) if endpoint is Endpoint.COUNT_TOKENS else _usage(reply)  # to count costs nothing
 
     def matters(self, event: bytes) -> bool:
         return _MATTERS.search(event) is not None or not every_event_ends(event, b"}")

@@ -10,7 +10,10 @@ from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target
 from gateway.providers.base import UpstreamRequest
 from gateway.providers.openai import OpenAIProvider
 
-ENDPOINTS = frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES))
+ENDPOINTS = frozenset(
+    (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.IMAGES,
+     Endpoint.IMAGE_EDITS, Endpoint.SPEECH, Endpoint.TRANSCRIPTIONS, Endpoint.TRANSLATIONS)
+)  # fmt: skip
 
 
 class AzureOpenAIProvider(OpenAIProvider):

@@ -30,7 +30,10 @@ _MAX_DIMENSIONS = 4096
 class EchoProvider:
     """Speaks OpenAI's dialect and Anthropic's: the endpoint decides."""
 
-    endpoints = frozenset(Endpoint) - {Endpoint.MODERATIONS, Endpoint.MODELS, Endpoint.GENERATE}
+    endpoints = frozenset(
+        (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MESSAGES,
+         Endpoint.COUNT_TOKENS)
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._openai = OpenAIProvider("")
@@ -38,7 +41,7 @@ class EchoProvider:
         self._anthropic = AnthropicProvider("")
 
     def _for(self, endpoint: Endpoint) -> OpenAIProvider | AnthropicProvider:
-        return self._anthropic if endpoint is Endpoint.MESSAGES else self._openai
+        return self._anthropic if endpoint in self._anthropic.endpoints else self._openai
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
         body = self._for(call.endpoint).request(call, target, inbound).body
@@ -110,6 +113,8 @@ class _Answer:
         match self.endpoint:
             case Endpoint.EMBEDDINGS:
                 return self._embeddings()
+            case Endpoint.COUNT_TOKENS:
+                return {"input_tokens": self.prompt_tokens}
             case Endpoint.RESPONSES:
                 return self._response("completed")
             case Endpoint.MESSAGES:

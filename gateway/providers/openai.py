@@ -8,16 +8,17 @@ import orjson
 
 from gateway.dialects import chat
 from gateway.errors import Refusal, UpstreamError
-from gateway.exchange import Endpoint, Inbound, Json, ModelCall, Target, Usage
+from gateway.exchange import UNIT_BILLED, Endpoint, Inbound, Json, ModelCall, Target, Usage
 from gateway.providers import usage
 from gateway.providers.base import Conversations, StreamEvent, UpstreamRequest
+from gateway.providers.media_events import media_event
 from gateway.providers.rejection import redact, rejection
 from gateway.wire.frames import EventFrames
 from gateway.wire.sse import every_event_ends
 
 ENDPOINTS = frozenset(
     (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS)
-)
+) | UNIT_BILLED
 # Every chunk names usage and finish_reason, nearly always as null. All begin with one quote, written once: the search
 # then leaps from quote to quote.
 _MATTERS = re.compile(rb'"(?:error"|(?:usage|finish_reason)"(?!: ?null)|response\.(?:completed|failed|incomplete)")')
@@ -35,6 +36,8 @@ class OpenAIProvider:
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:
         beta = inbound.headers.get("openai-beta")
         headers = (*self._headers, ("openai-beta", beta)) if beta else self._headers
+        if call.form is not None:
+            headers = (("content-type", call.form.content_type), *headers[1:])
         return UpstreamRequest("/" + call.endpoint, headers, rewritten(call, target))
 
     def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
@@ -59,6 +62,8 @@ class OpenAIProvider:
             return _responses_event(said)
         if said.get("error"):
             return StreamEvent(forward=False, error=_stream_error(said["error"]))
+        if call.endpoint in UNIT_BILLED and (judged := media_event(call, said)) is not None:
+            return judged
         choices = said.get("choices")
         return StreamEvent(
             forward=bool(choices) or not said.get("usage") or call.wants_usage,
@@ -73,6 +78,8 @@ class OpenAIProvider:
 
 def rewritten(call: ModelCall, target: Target) -> bytes:
     """The body for the upstream: the client's own bytes where nothing in them has to change."""
+    if call.form is not None:
+        return call.form.saying("model", target.upstream_model)
     if target.upstream_model == call.model:
         return call.raw if call.raw is not None else orjson.dumps(call.body)
     return orjson.dumps({**call.body, "model": target.upstream_model})

@@ -14,6 +14,10 @@ _COMPLETES = _CHAT | {Endpoint.COMPLETIONS}
 _CLASSIC = _EMBEDS | {Endpoint.COMPLETIONS}
 _RESPONDS = _CHAT | {Endpoint.RESPONSES}
 _LOCAL = _CLASSIC | {Endpoint.RESPONSES}
+_HEARS = frozenset((Endpoint.TRANSCRIPTIONS, Endpoint.TRANSLATIONS))
+_DRAWS = frozenset((Endpoint.IMAGES,))
+_SPEAKS = frozenset((Endpoint.SPEECH,))
+_RANKS = frozenset((Endpoint.RERANK,))
 
 
 class Preset(NamedTuple):
@@ -33,18 +37,21 @@ _NO_STREAM_OPTIONS = frozenset(("stream_options",))
 PRESETS: Mapping[str, Preset] = {
     "cerebras": Preset("https://api.cerebras.ai/v1", _COMPLETES, "CEREBRAS_API_KEY"),
     "cohere": Preset("https://api.cohere.ai/compatibility/v1", _EMBEDS, "COHERE_API_KEY", _NO_STREAM_OPTIONS),
-    "deepinfra": Preset("https://api.deepinfra.com/v1/openai", _CLASSIC, "DEEPINFRA_API_KEY"),
+    "deepinfra": Preset(
+        "https://api.deepinfra.com/v1/openai", _CLASSIC | _DRAWS | _SPEAKS | _HEARS, "DEEPINFRA_API_KEY"
+    ),
     "deepseek": Preset("https://api.deepseek.com/v1", _CHAT, "DEEPSEEK_API_KEY"),
     "fireworks": Preset(
-        "https://api.fireworks.ai/inference/v1", _CLASSIC | {Endpoint.RESPONSES}, "FIREWORKS_API_KEY"
+        "https://api.fireworks.ai/inference/v1", _CLASSIC | _RANKS | {Endpoint.RESPONSES}, "FIREWORKS_API_KEY"
     ),
     "github": Preset("https://models.github.ai/inference", _EMBEDS, "GITHUB_TOKEN"),
-    "groq": Preset("https://api.groq.com/openai/v1", _RESPONDS, "GROQ_API_KEY"),
+    "groq": Preset("https://api.groq.com/openai/v1", _RESPONDS | _SPEAKS | _HEARS, "GROQ_API_KEY"),
     "huggingface": Preset("https://router.huggingface.co/v1", _CHAT, "HF_TOKEN"),
-    "llamacpp": Preset("http://127.0.0.1:8080/v1", _CLASSIC),
+    "llamacpp": Preset("http://127.0.0.1:8080/v1", _CLASSIC | _RANKS),
     "lmstudio": Preset("http://127.0.0.1:1234/v1", _LOCAL),
     "mistral": Preset(
-        "https://api.mistral.ai/v1", _EMBEDS | {Endpoint.MODERATIONS}, "MISTRAL_API_KEY", _NO_STREAM_OPTIONS,
+        "https://api.mistral.ai/v1", _EMBEDS | {Endpoint.MODERATIONS, Endpoint.TRANSCRIPTIONS}, "MISTRAL_API_KEY",
+        _NO_STREAM_OPTIONS,
         {"max_completion_tokens": "max_tokens", "seed": "random_seed"},
     ),
     "moonshot": Preset("https://api.moonshot.ai/v1", _CHAT, "MOONSHOT_API_KEY"),
@@ -53,8 +60,10 @@ PRESETS: Mapping[str, Preset] = {
         "https://openrouter.ai/api/v1", _CLASSIC | {Endpoint.RESPONSES}, "OPENROUTER_API_KEY"
     ),
     "perplexity": Preset("https://api.perplexity.ai", _CHAT, "PERPLEXITY_API_KEY"),
-    "sambanova": Preset("https://api.sambanova.ai/v1", _EMBEDS, "SAMBANOVA_API_KEY"),
-    "together": Preset("https://api.together.xyz/v1", _CLASSIC, "TOGETHER_API_KEY"),
-    "vllm": Preset("http://127.0.0.1:8000/v1", _LOCAL),
-    "xai": Preset("https://api.x.ai/v1", _RESPONDS, "XAI_API_KEY"),
+    "sambanova": Preset("https://api.sambanova.ai/v1", _EMBEDS | _HEARS, "SAMBANOVA_API_KEY"),
+    "together": Preset(
+        "https://api.together.xyz/v1", _CLASSIC | _DRAWS | _SPEAKS | _HEARS | _RANKS, "TOGETHER_API_KEY"
+    ),
+    "vllm": Preset("http://127.0.0.1:8000/v1", _LOCAL | _HEARS | _RANKS),
+    "xai": Preset("https://api.x.ai/v1", _RESPONDS | _DRAWS, "XAI_API_KEY"),
 }  # fmt: skip

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 from gateway.exchange import Endpoint
 
 PREFIXES = ("/v1/", "/api/v1/")
-ALIASES = {"/chat/completions": Endpoint.CHAT}
+ALIASES = {"/chat/completions": Endpoint.CHAT, "/v2/rerank": Endpoint.RERANK}
 _IN_NO_PATH = (Endpoint.MODELS, Endpoint.GENERATE)
 _POST = {f"{prefix}{e.value}": e for prefix in PREFIXES for e in Endpoint if e not in _IN_NO_PATH} | ALIASES
 _MODELS = ("/v1/models", "/api/v1/models", "/v1beta/models")

@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 _LAST_CHUNK = b"0\r\n\r\n"
 _JSON = {"content-type": "application/json"}
+EVENTS = "text/event-stream"
 
 
 class HttpResponse:
     """The `Downstream` of a client's connection. The head of a stream leaves with its first bytes."""
 
-    __slots__ = ("_body", "_client", "_head", "_headers", "_inbound", "_line", "_status", "_tail", "committed")
+    __slots__ = ("_body", "_client", "_head", "_headers", "_inbound", "_is_broken", "_line", "_status", "_tail",
+                 "committed")  # fmt: skip
 
     def __init__(self, client: "ClientConnection", inbound: Inbound, line: RequestLine) -> None:
         self._client = client
         self._inbound = inbound
         self._line = line
-        self.committed = False
+        self.committed = self._is_broken = False
         self._status = 500
         self._headers: Mapping[str, str] = {}
         self._body = self._head = self._tail = b""
@@ -40,6 +42,7 @@ class HttpResponse:
     async def begin(self, headers: Mapping[str, str]) -> None:
         if self._client.gone:
             raise ClientGone("The client left before the end.")
+        self._headers = headers
         if self._line.is_http_1_1:
             self._head = self._head_of(200, headers, "transfer-encoding: chunked")
         else:
@@ -69,10 +72,12 @@ class HttpResponse:
 
     def refuse(self, refusal: Refusal, headers: Mapping[str, str]) -> None:
         body = render(refusal, self._inbound.dialect, self._inbound.request_id)
-        if self.committed:
+        if not self.committed:
+            self.answer(refusal.status, headers, body)
+        elif self._headers.get("content-type", EVENTS).startswith(EVENTS):
             self._tail = sse.event(body, "error" if self._inbound.dialect is Dialect.ANTHROPIC else None)
         else:
-            self.answer(refusal.status, headers, body)
+            self._is_broken = True
 
     async def finish(self) -> None:
         """Who leaves now leaves with everything but the end; the row stands."""
@@ -80,6 +85,8 @@ class HttpResponse:
             return
         if not self.committed:
             self.send_whole(self._status, self._headers, self._body)
+        elif self._is_broken:
+            self._client.last()  # the connection ends, the stream doesn't: without a last chunk it is not whole
         elif self._line.is_http_1_1:
             tail = b"%x\r\n%b\r\n" % (len(self._tail), self._tail) if self._tail else b""
             self._client.write(self._head + tail + _LAST_CHUNK)

@@ -92,6 +92,19 @@ MATRIX: list[tuple[str, Endpoint, dict[str, Any], list[tuple[Author, str]]]] = [
     ("a stored prompt", Endpoint.RESPONSES,
      {"prompt": {"id": "p", "variables": {"a": "v", "b": {"type": "input_text", "text": "w"}}}},
      [(USER, "v"), (USER, "w")]),
+    ("what to draw", Endpoint.IMAGES, {"prompt": "t"}, [(USER, "t")]),
+    ("what to change", Endpoint.IMAGE_EDITS, {"prompt": "t", "images": [{"image_url": "x"}]}, [(USER, "t")]),
+    ("an image to vary", Endpoint.IMAGE_VARIATIONS, {"n": 2}, []),
+    ("what to say, and how", Endpoint.SPEECH, {"input": "t", "instructions": "s", "voice": "v"},
+     [(SYSTEM, "s"), (USER, "t")]),
+    ("what a transcript is about", Endpoint.TRANSCRIPTIONS, {"prompt": "t"}, [(USER, "t")]),
+    ("what a translation is about", Endpoint.TRANSLATIONS, {"prompt": "t"}, [(USER, "t")]),
+    ("texts to rank", Endpoint.RERANK, {"query": "t", "documents": ["a", "b"]},
+     [(USER, "t"), (TOOL, "a"), (TOOL, "b")]),
+    ("objects to rank", Endpoint.RERANK,
+     {"query": "t", "documents": [{"title": "a", "text": {"x": "b"}}, {"image": "data:"}, {"image": "c"}, 5]},
+     [(USER, "t"), (TOOL, "a"), (TOOL, "b"), (TOOL, "c")]),
+    ("what to count", Endpoint.COUNT_TOKENS, messages(user("t"), system="s"), [(SYSTEM, "s"), (USER, "t")]),
     ("models", Endpoint.MODELS, {"input": "t"}, []),
 ]  # fmt: skip
 
@@ -122,7 +135,8 @@ ANYTHING = st.recursive(
 
 
 @given(st.sampled_from(list(Endpoint)), st.dictionaries(
-    st.sampled_from(("messages", "system", "input", "instructions", "prompt", "suffix")), ANYTHING, max_size=4
+    st.sampled_from(("messages", "system", "input", "instructions", "prompt", "suffix", "query", "documents")),
+    ANYTHING, max_size=4,
 ))  # fmt: skip
 @settings(max_examples=30, deadline=None)
 def test_no_shape_breaks_the_extractor(endpoint: Endpoint, body: dict[str, Any]) -> None:

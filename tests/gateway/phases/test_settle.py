@@ -9,6 +9,7 @@ from gateway.count import count
 from gateway.exchange import Endpoint, Meter, Target, Usage
 from gateway.phases.settle import cost_of, count_missing, needs_count, settle
 from gateway.quota.base import Ask
+from tests.gateway.media import media_call
 from tests.gateway.phases.test_stream import word
 from tests.gateway.scripted import WatchedQuotas, make_call, priced
 
@@ -98,6 +99,51 @@ def test_cost_is_in_whole_micro_dollars_and_unknown_without_a_price(
     target: Target | None, usage: Usage | None, micros: int | None
 ) -> None:
     assert cost_of(Meter(usage, target=target), NOW) == micros
+
+
+async def test_speech_without_usage_is_counted_by_its_characters() -> None:
+    made = meter(None, relayed=[], relayed_bytes=70_000)
+    call = await media_call(Endpoint.SPEECH, input="Grüße", instructions="slowly")
+    assert needs_count(call, made)
+    await count_missing(call, made)
+    assert (made.usage, made.flags) == (Usage(5, 0), {"usage_counted", "unit:characters"})
+
+
+@pytest.mark.parametrize("endpoint", [Endpoint.TRANSCRIPTIONS, Endpoint.IMAGES, Endpoint.IMAGE_EDITS])
+async def test_what_a_file_or_an_image_cost_is_unknown_where_nobody_says_it(endpoint: Endpoint) -> None:
+    made = meter(None, relayed_bytes=3_000_000)
+    call = await media_call(endpoint)
+    assert needs_count(call, made)
+    await count_missing(call, made)
+    assert (made.usage, made.flags) == (None, {"usage_unknown"})
+    assert cost_of(made, NOW) is None
+
+
+async def test_what_was_told_of_media_is_kept_though_it_broke_off() -> None:
+    made = meter(Usage(5, 7), complete=False)
+    await count_missing(await media_call(Endpoint.SPEECH), made)
+    assert (made.usage, made.flags) == (Usage(5, 7), set())
+
+
+async def test_ranks_without_usage_are_counted_by_what_was_read() -> None:
+    made = meter(None, relayed=[], relayed_bytes=900)
+    await count_missing(await media_call(Endpoint.RERANK), made)
+    read = sum(map(count, ("Which is a sea?", "the North Sea", "the Alps")))
+    assert (made.usage, made.flags) == (Usage(read, 0), {"usage_counted"})
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        (Usage(50, 62_400, image_output_tokens=62_400), False),  # ten images by their addresses
+        (Usage(50, 62_400), True),
+        (Usage(50, 10**8, image_output_tokens=10**8), True),
+        (Usage(50, 10**8, audio_output_tokens=10**8), True),
+    ],
+)
+async def test_images_and_sound_are_more_tokens_than_bytes_but_not_without_end(usage: Usage, counts: bool) -> None:
+    made = meter(usage, relayed=[], relayed_bytes=2_000)
+    assert needs_count(await media_call(Endpoint.IMAGES), made) is counts
 
 
 def test_what_was_used_is_charged_and_nothing_without_usage() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from gateway.exchange import Endpoint, Target, Usage
 from gateway.providers.anthropic import DEFAULT_VERSION, AnthropicProvider
+from tests.gateway.media import MEDIA, media_call
 from tests.gateway.scripted import BODIES, bearer, make_call, make_inbound
 
 provider = AnthropicProvider("sk-ant-key")
@@ -96,3 +97,11 @@ def test_a_failure_in_the_stream_is_told_without_secrets(event: bytes, message: 
 )
 def test_only_what_may_matter_is_parsed(said: bytes, matters: bool) -> None:
     assert provider.matters(b"event: x\ndata: " + said + b"\n\n") is matters
+
+
+async def test_to_count_tokens_has_a_path_of_its_own_and_costs_nothing() -> None:
+    call = await media_call(Endpoint.COUNT_TOKENS)
+    request = provider.request(call, Target("a", "claude"), make_inbound(Endpoint.COUNT_TOKENS))
+    assert request.path == "/v1/messages/count_tokens"
+    assert orjson.loads(request.body) == {**MEDIA[Endpoint.COUNT_TOKENS], "model": "claude"}
+    assert provider.usage(Endpoint.COUNT_TOKENS, {"input_tokens": 9_000}) == Usage(0, 0)

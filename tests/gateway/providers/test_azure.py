@@ -5,6 +5,7 @@ import pytest
 
 from gateway.exchange import Endpoint, Target
 from gateway.providers.azure import AzureOpenAIProvider
+from tests.gateway.media import FORM, media_call
 from tests.gateway.scripted import BODIES, bearer, make_call, make_inbound
 
 DEPLOYED = Target("azure", "my deployment/1")
@@ -58,3 +59,18 @@ def test_a_call_that_the_filter_refuses_is_the_clients_to_change() -> None:
     body = orjson.dumps({"error": {"message": "filtered", "code": "content_filter", "status": 400}})
     refusal = AzureOpenAIProvider("key").error(400, {}, body)
     assert (refusal.status, refusal.code, refusal.message) == (400, "content_filter", "filtered")
+
+
+@pytest.mark.parametrize(
+    ("version", "path"),
+    [
+        (None, "/openai/v1/audio/transcriptions"),
+        (VERSION, "/openai/deployments/my%20deployment%2F1/audio/transcriptions?api-version=2024-10-21"),
+    ],
+)
+async def test_sound_is_sent_as_a_form(version: str | None, path: str) -> None:
+    call = await media_call(Endpoint.TRANSCRIPTIONS)
+    request = AzureOpenAIProvider("key", version).request(call, DEPLOYED, make_inbound())
+    assert request.path == path
+    assert dict(request.headers)["content-type"] == FORM
+    assert b'name="model"\r\n\r\nmy deployment/1\r\n' in request.body

@@ -12,6 +12,7 @@ from gateway.phases.stream import StreamRelay
 from gateway.providers.base import UpstreamReply
 from gateway.providers.echo import DIMENSIONS, EchoProvider, EchoUpstream
 from gateway.wire.sse import data_of
+from tests.gateway.media import media_call
 from tests.gateway.scripted import BODIES, ListDownstream, make_call, make_inbound
 
 TALKS = [Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES]
@@ -66,3 +67,9 @@ async def test_a_call_without_a_word_is_answered(endpoint: Endpoint) -> None:
     names = {name: value for name, value in empty.items() if name in BODIES[endpoint]}
     for stream in (True, False):
         assert await (await ask(make_call(endpoint, stream=stream, **names))).read(10**6, 1)
+
+
+async def test_tokens_are_counted_for_who_asks() -> None:
+    reply = await ask(await media_call(Endpoint.COUNT_TOKENS))
+    assert orjson.loads(await reply.read(10**6, 1)) == {"input_tokens": SAID.prompt_tokens}
+    assert EchoProvider().usage(Endpoint.COUNT_TOKENS, {}) == Usage(0, 0)

@@ -9,6 +9,7 @@ from gateway.errors import UpstreamError
 from gateway.exchange import Endpoint, ModelCall, Target, Usage
 from gateway.phases.parse import parse_body
 from gateway.providers.openai import OpenAIProvider
+from tests.gateway.media import FORM, media_call
 from tests.gateway.scripted import BODIES, bearer, make_call, make_inbound
 
 provider = OpenAIProvider("sk-key")
@@ -142,3 +143,15 @@ def test_an_error_in_a_stream_tells_no_secrets() -> None:
         unsaid = provider.event(CHAT, data(error=unreadable)).error
         assert unsaid is not None
         assert unsaid.message == "The model's provider failed."
+
+
+async def test_a_form_keeps_its_bytes_but_for_the_models_name() -> None:
+    call = await media_call(Endpoint.TRANSCRIPTIONS)
+    inbound = make_inbound(headers=bearer(openai_beta="x"))
+    same = provider.request(call, Target("a", "m"), inbound)
+    other = provider.request(call, Target("a", "whisper"), inbound)
+    assert call.form is not None
+    assert same.body is call.form.raw
+    assert other.body == same.body.replace(b"\r\n\r\nm\r\n", b"\r\n\r\nwhisper\r\n")
+    kinds = [value for name, value in same.headers if name == "content-type"]
+    assert (kinds, dict(same.headers)["openai-beta"]) == ([FORM], "x")

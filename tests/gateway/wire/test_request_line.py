@@ -26,6 +26,9 @@ from gateway.wire.request_line import RequestLine, request_line
          RequestLine("POST", Endpoint.MODELS, "m:countTokens", "", True)),
         (b"POST /v1/models/:generateContent HTTP/1.1",
          RequestLine("POST", Endpoint.MODELS, ":generateContent", "", True)),
+        (b"POST /v1/audio/transcriptions HTTP/1.1", RequestLine("POST", Endpoint.TRANSCRIPTIONS, None, "", True)),
+        (b"POST /api/v1/messages/count_tokens HTTP/1.1", RequestLine("POST", Endpoint.COUNT_TOKENS, None, "", True)),
+        (b"POST /v2/rerank HTTP/1.1", RequestLine("POST", Endpoint.RERANK, None, "", True)),
         (b"DELETE /v1/embeddings HTTP/1.1", RequestLine("DELETE", Endpoint.EMBEDDINGS, None, "", True)),
     ],
 )  # fmt: skip

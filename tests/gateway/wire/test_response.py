@@ -94,6 +94,18 @@ async def test_an_error_after_the_first_bytes_is_the_last_event() -> None:
     assert b'data: {"error":{"message":"gone"' in paper.writes[0]
 
 
+@pytest.mark.parametrize("is_http_1_1", [True, False])
+async def test_sound_has_no_words_for_an_error_and_is_never_taken_for_whole(is_http_1_1: bool) -> None:
+    reply = response(paper := Paper(), is_http_1_1=is_http_1_1)
+    await reply.begin({"content-type": "audio/mpeg"})
+    reply.send(b"one")
+    reply.refuse(UpstreamError("gone"), {})
+    await reply.finish()
+    assert len(paper.writes) == 1
+    assert b"error" not in paper.writes[0]
+    assert not paper.keep
+
+
 @pytest.mark.parametrize("value", ["a\r\nset-cookie: b", "a\nb", "a\rb"])
 async def test_no_header_can_hold_another(value: str) -> None:
     reply = response(paper := Paper())
