@@ -6,11 +6,13 @@ Runs in a thread of its own, so that blocking and async clients can both be test
 import asyncio
 import contextlib
 import json
+import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,12 @@ class Received:
     @property
     def body(self) -> Any:
         return json.loads(self.raw) if self.raw else None
+
+    @property
+    def model(self) -> str:
+        """What is asked for: in the path of Gemini and of Bedrock, in the body elsewhere."""
+        in_path = re.search(r"/models?/([^/:]+)[/:]", self.path)
+        return unquote(in_path[1]) if in_path else self.body["model"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,7 @@ class ScriptedUpstream:
         if received.method == "GET":
             writer.write(_head(200, {}, len(_LISTING)) + _LISTING)
             return True
-        model = received.body["model"]
+        model = received.model
         entry = Entry(received, self._next(model)(received))
         self.entries.append(entry)
         self._by_model[model].append(entry)
