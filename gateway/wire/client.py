@@ -6,16 +6,18 @@ reply. Reading stops while nobody takes what was read, and no wait is without en
 
 import asyncio
 import logging
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from gateway.errors import InvalidRequest, Refusal, RequestHeadTooLarge, RequestTimeout, RequestTooLarge
-from gateway.exchange import Dialect, Endpoint, Inbound
+from gateway.exchange import Inbound
 from gateway.ids import new_id
 from gateway.wire.reader import MAX_HEAD_BYTES, RequestReader
 from gateway.wire.request_line import RequestLine, request_line
-from gateway.wire.response import HttpResponse, method_answer
+from gateway.wire.response import HttpResponse, dialect_of, method_answer
 
 if TYPE_CHECKING:
     from gateway.wire.http import HttpEdge
@@ -36,11 +38,12 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 class ClientConnection(asyncio.Protocol):
     """`_line` is None between requests. `_kept` came early and belongs to the next one. `_since`: when, by the edge's
-    clock, the present wait began. `_deaf`: what still comes is dropped. `gone`: nobody reads any more."""
+    clock, the present wait began. `_lingering`: the reply is written, what comes of its request is dropped, up to
+    `_linger_end` bytes of it. `_deaf`: whatever still comes is dropped. `gone`: nobody reads any more."""
 
     __slots__ = (
-        "_body_error", "_body_waiter", "_deaf", "_edge", "_keep", "_kept", "_line", "_lingering", "_paused", "_reader",
-        "_since", "_stuck", "_task", "_transport", "_writable", "gone",
+        "_body_error", "_body_waiter", "_deaf", "_edge", "_keep", "_kept", "_line", "_linger_end", "_lingering",
+        "_paused", "_reader", "_since", "_stuck", "_task", "_transport", "_writable", "gone",
     )  # fmt: skip
 
     def __init__(self, edge: "HttpEdge") -> None:
@@ -53,7 +56,7 @@ class ClientConnection(asyncio.Protocol):
         self._body_error: Refusal | None = None
         self._keep = True
         self._lingering = self._paused = self._deaf = self.gone = False
-        self._stuck = 0
+        self._stuck = self._linger_end = 0
         self._kept = b""
         self._since = edge.now
 
@@ -67,9 +70,11 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._line is None:
             self._first_line(data)
+        elif self._deaf:
+            return
         elif self._reader.complete:
             self._keep_for_later(data)
-        elif not self._deaf:
+        else:
             self._feed(data)
 
     def pause_writing(self) -> None:
@@ -89,8 +94,7 @@ class ClientConnection(asyncio.Protocol):
         self.gone = True
         self._edge.connections.discard(self)
         self.resume_writing()
-        if self._task is not None:
-            self._task.cancel()
+        self._tell()
         self._reader.close()
 
     # From bytes to a request.
@@ -106,7 +110,8 @@ class ClientConnection(asyncio.Protocol):
             self._kept = data
             return
         self._kept = b""
-        self._line = line = request_line(data[: end - 1]) if end > 0 and data[end - 1] == 13 else None
+        is_line = 0 < end <= MAX_LINE_BYTES and data[end - 1] == 13
+        self._line = line = request_line(data[: end - 1]) if is_line else None
         if line is None:
             self._hand_over(data)
         else:
@@ -138,6 +143,13 @@ class ClientConnection(asyncio.Protocol):
         else:
             self._body_came(reader)
 
+    def _note_rest(self, reader: RequestReader) -> None:
+        """What came with the end of a request: the next, or nothing that can be told."""
+        if reader.rest is None:
+            self._keep = False
+        elif reader.rest:
+            self._keep_for_later(reader.rest)
+
     def _keep_for_later(self, data: bytes) -> None:
         self._kept += data
         if len(self._kept) > UNREAD_BYTES:
@@ -146,15 +158,8 @@ class ClientConnection(asyncio.Protocol):
     # A request under way.
 
     def _begin(self, reader: RequestReader) -> None:
-        if reader.rest is None:
-            self._keep = False
-        elif reader.rest:
-            self._keep_for_later(reader.rest)
+        self._note_rest(reader)
         inbound, response = self._exchange(reader.headers)
-        if (answer := method_answer(inbound, response.method)) is not None:
-            response.send_whole(*answer)
-            self._end()
-            return
         self._edge.in_flight += 1
         self._task = asyncio.get_running_loop().create_task(self._serve(inbound, response))
 
@@ -162,7 +167,7 @@ class ClientConnection(asyncio.Protocol):
         line = self._line
         assert line is not None
         inbound = Inbound(
-            new_id(), line.endpoint, _dialect(line.endpoint, headers), headers, self.read_body, perf_counter(),
+            new_id(), line.endpoint, dialect_of(line.endpoint, headers), headers, self.read_body, perf_counter(),
             datetime.now(UTC), line.model_id, line.query, line.stream,
         )  # fmt: skip
         return inbound, HttpResponse(self, inbound, line)
@@ -170,7 +175,11 @@ class ClientConnection(asyncio.Protocol):
     async def _serve(self, inbound: Inbound, response: HttpResponse) -> None:
         ended = False
         try:
-            await self._edge.serve(inbound, response)
+            if (answer := method_answer(inbound, response.method)) is None:
+                await self._edge.serve(inbound, response)
+            else:
+                response.answer(*answer)
+                await response.finish()
             ended = True
         except asyncio.CancelledError:
             if not self.gone:
@@ -202,7 +211,8 @@ class ClientConnection(asyncio.Protocol):
     async def _rest_of_body(self, limit: int) -> None:
         if self._reader.content_length > limit:
             raise _too_large(limit)
-        if self._reader.headers.get("expect", "").lower() == "100-continue":
+        if self._is_awaited(self._reader.headers):
+            del self._reader.headers["expect"]
             self.write(_CONTINUE)
         self._since = self._edge.now
         self._resume()
@@ -215,10 +225,10 @@ class ClientConnection(asyncio.Protocol):
     def _body_came(self, reader: RequestReader) -> None:
         """Some more of the body, or its end."""
         if reader.complete:
-            self._keep = self._keep and reader.rest is not None
+            self._note_rest(reader)
             self._wake()
         elif self._body_waiter is None:
-            if sum(map(len, reader.pieces)) > UNREAD_BYTES:
+            if reader.received > MAX_HEAD_BYTES + UNREAD_BYTES:
                 self._pause()
         elif reader.received > UNREAD_BYTES + (limit := self._edge.max_body_bytes()):
             self._fail_body(_too_large(limit))
@@ -255,17 +265,29 @@ class ClientConnection(asyncio.Protocol):
     def keeps(self) -> bool:
         """Whether the connection outlives the reply that is about to begin."""
         reader = self._reader
-        unread = 0 if reader.complete else reader.content_length - reader.received
-        self._keep = self._keep and reader.keep_alive and unread <= LINGER_BYTES and not self._edge.draining
+        self._keep = self._keep and reader.keep_alive and not self._edge.draining
+        if self._keep and not reader.complete:
+            # Where the next request begins is told by a length alone. And who was not told to send the body may send
+            # the next request in its place.
+            is_short = reader.content_length - reader.received <= LINGER_BYTES
+            self._keep = is_short and not reader.is_chunked and not self._is_awaited(reader.headers)
         return self._keep
+
+    def _is_awaited(self, headers: Mapping[str, str]) -> bool:
+        """Does the client wait for our word before it sends the body? HTTP/1.0 knows of no such word."""
+        line = self._line
+        return line is not None and line.is_http_1_1 and headers.get("expect", "").lower() == "100-continue"
 
     def _end(self) -> None:
         """The reply is written: on to the next request, if there may be one."""
         if not self._reader.complete:
             self._linger()
         elif not self._keep:
-            self._transport.close()
-        else:
+            if self._kept or self._reader.rest is None:
+                self._close_gently()
+            else:
+                self._transport.close()
+        elif not self._transport.is_closing():
             kept, self._kept = self._kept, b""
             self._line = None
             self._lingering = False
@@ -280,13 +302,12 @@ class ClientConnection(asyncio.Protocol):
         reader.pieces.clear()
         if not self._lingering:
             self._lingering, self._since = True, self._edge.now
-            reader.received = 0
+            self._linger_end = reader.received + LINGER_BYTES
             self._resume()
         if reader.complete:
-            self._keep = self._keep and reader.rest is not None
-            self._kept = reader.rest or self._kept
+            self._note_rest(reader)
             self._end()
-        elif reader.broken or reader.received > LINGER_BYTES:
+        elif reader.broken or reader.received > self._linger_end:
             self._close_gently()
 
     def _close_gently(self) -> None:
@@ -295,7 +316,8 @@ class ClientConnection(asyncio.Protocol):
         self._since = self._edge.now
         self._resume()
         if not self._transport.is_closing():
-            self._transport.write_eof()
+            with suppress(OSError):  # it has left already; the loop is about to say so
+                self._transport.write_eof()
 
     def check(self, now: float) -> None:
         """Has it been idle, slow or stalled for too long?"""
@@ -307,6 +329,7 @@ class ClientConnection(asyncio.Protocol):
             if waiting or self._lingering:
                 self.cut()
             elif self._body_waiter is not None:
+                self._keep = False
                 self._fail_body(RequestTimeout("The request body did not arrive in time."))
             else:
                 self._transport.close()
@@ -331,8 +354,12 @@ class ClientConnection(asyncio.Protocol):
         """Close at once. Whoever is still at work on it is told."""
         self.gone = True
         self._transport.abort()
+        self._tell()
+
+    def _tell(self) -> None:
+        """Cancel the task, but not before it has begun: nothing of it would run then, its counting included."""
         if self._task is not None:
-            self._task.cancel()
+            asyncio.get_running_loop().call_soon(self._task.cancel)
 
     # What a response does.
 
@@ -366,11 +393,3 @@ class ClientConnection(asyncio.Protocol):
 
 def _too_large(limit: int) -> RequestTooLarge:
     return RequestTooLarge(f"The request body is larger than {limit} bytes.")
-
-
-def _dialect(endpoint: Endpoint, headers: dict[str, str]) -> Dialect:
-    if endpoint is not Endpoint.MODELS:
-        return endpoint.dialect
-    if "anthropic-version" in headers:
-        return Dialect.ANTHROPIC
-    return Dialect.GEMINI if "x-goog-api-key" in headers else Dialect.OPENAI

@@ -22,7 +22,8 @@ _POLL_S = 0.02
 
 class HttpEdge:
     """Takes data-plane requests to `serve`. `max_body_bytes` may change at run time. Times are of the coarse clock
-    `now`, which `sweep` sets: no request pays for a timer of its own."""
+    `now`, which `sweep` sets: no request pays for a timer of its own. It counts sweeps: time in which nobody could be
+    heard, because the loop was held up or the machine asleep, is held against nobody."""
 
     def __init__(
         self, serve: Serve, elsewhere: Callable[[], asyncio.Protocol], max_body_bytes: Callable[[], int]
@@ -33,7 +34,7 @@ class HttpEdge:
         self.connections: set[ClientConnection] = set()
         self.in_flight = 0
         self.draining = False
-        self.now = time.monotonic()
+        self.now = 0.0
         self.date = ""
         self.sweep(self.now)
         self._server: asyncio.Server | None = None
@@ -79,4 +80,4 @@ class HttpEdge:
     async def _sweep_for_ever(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
-            self.sweep(time.monotonic())
+            self.sweep(self.now + SWEEP_S)

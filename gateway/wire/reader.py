@@ -9,6 +9,8 @@ from functools import lru_cache
 import httptools
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_NAME_BYTES = 256
+_MAX_LENGTH_DIGITS = 19
 _ONCE = frozenset(("host", "authorization", "content-type", "content-length", "transfer-encoding", "x-api-key"))
 
 
@@ -18,11 +20,13 @@ class _Malformed(Exception):
 
 class RequestReader:
     """`head_done`: there is a request. `broken`: what came since is not HTTP. `rest`: what came after the request, and
-    belongs to the next; None where that can't be told for sure. `received` counts the bytes of head and body."""
+    belongs to the next; None where that can't be told for sure. `received` counts the bytes of head and body,
+    `_head_bytes` those of the head where that is known (else 0), `_bodiless` those since the last piece of a body:
+    extensions and trailers, which nobody wants."""
 
     __slots__ = (
-        "_is_http_1_1", "_parser", "broken", "complete", "head_done", "headers", "keep_alive", "on_body", "pieces",
-        "received", "rest",
+        "_bodiless", "_head_bytes", "_is_http_1_1", "_parser", "broken", "complete", "head_done", "headers",
+        "keep_alive", "on_body", "pieces", "received", "rest",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -38,7 +42,7 @@ class RequestReader:
         self.headers: dict[str, str] = {}
         self.head_done = self.complete = self.broken = False
         self.keep_alive = True
-        self.received = 0
+        self.received = self._bodiless = self._head_bytes = 0
         self.rest: bytes | None = b""
         self.pieces.clear()
 
@@ -46,7 +50,14 @@ class RequestReader:
     def content_length(self) -> int:
         return int(self.headers.get("content-length", 0))
 
+    @property
+    def is_chunked(self) -> bool:
+        return "transfer-encoding" in self.headers
+
     def feed(self, data: bytes) -> None:
+        if not self.head_done and self.received + len(data) > MAX_HEAD_BYTES:
+            data = self._past_head(data)
+        before = len(self.pieces) if self.head_done else -1
         self.received += len(data)
         try:
             self._parser.feed_data(data)
@@ -57,8 +68,24 @@ class RequestReader:
                 self._overrun(data)
             else:
                 self.broken = True
-        if not self.head_done and self.received > MAX_HEAD_BYTES:
-            self.broken = True
+        if not self.complete and self.head_done:
+            if before < 0:
+                self._head_bytes = self.received - sum(map(len, self.pieces))
+            self._bodiless = self._bodiless + len(data) if len(self.pieces) == before else 0
+            self.broken = self.broken or self._bodiless > MAX_HEAD_BYTES
+
+    def _past_head(self, data: bytes) -> bytes:
+        """What of `data` is left to feed, when it may hold more of a head than a head may have."""
+        room = MAX_HEAD_BYTES - self.received
+        if data.find(b"\r\n\r\n", 0, room) >= 0:
+            return data
+        if room > 0:
+            self.feed(data[:room])  # the end of the head may lie across two pieces
+        if not self.head_done:
+            self.received, self.broken = MAX_HEAD_BYTES + 1, True
+        if self.complete:
+            self.rest = None
+        return b"" if self.complete or self.broken else data[room:]
 
     def close(self) -> None:
         del self._parser  # it holds our methods, and so ourselves
@@ -75,10 +102,14 @@ class RequestReader:
         self.feed(body)
 
     def _overrun(self, data: bytes) -> None:
-        """More came than this request. Where all of it was in `data`, its end is known; else there is no next one."""
+        """More came than this request. A length tells its end, where it is known how long the head was; else there is
+        no next one."""
         self._parser = httptools.HttpRequestParser(self)
-        if self.received == len(data) and self.rest is not None and "transfer-encoding" not in self.headers:
-            self.rest = data[data.find(b"\r\n\r\n") + 4 + self.content_length :]
+        if self._head_bytes == 0 and self.received == len(data):
+            self._head_bytes = data.find(b"\r\n\r\n") + 4
+        if self._head_bytes and self.rest is not None and not self.is_chunked:
+            over = self.received - self._head_bytes - self.content_length
+            self.rest = data[len(data) - over :]
         else:
             self.rest = None
 
@@ -102,8 +133,19 @@ class RequestReader:
     def on_headers_complete(self) -> None:
         if self.head_done:
             return  # of an upgrade that we declined
-        if self._is_http_1_1 and "host" not in self.headers:
+        headers = self.headers
+        if self._is_http_1_1 and "host" not in headers:
             raise _Malformed("no host")
+        if "transfer-encoding" in headers:
+            # Of other codings than this one, of two framings and of chunks in HTTP/1.0, servers make different things.
+            if (
+                headers["transfer-encoding"].lower() != "chunked"
+                or "content-length" in headers
+                or not self._is_http_1_1
+            ):
+                raise _Malformed("a framing that can be read in two ways")
+        elif len(headers.get("content-length", "")) > _MAX_LENGTH_DIGITS:
+            raise _Malformed("a length of any number of zeros")
         self.head_done = True
         self.keep_alive = self._parser.should_keep_alive()
 
@@ -113,4 +155,6 @@ class RequestReader:
 
 @lru_cache(maxsize=512)
 def _header_name(name: bytes) -> str:
+    if len(name) > MAX_NAME_BYTES:  # what raises is not kept: the cache is no place for a stranger's megabytes
+        raise _Malformed("a name that long")
     return name.decode("latin-1").lower()

@@ -53,6 +53,8 @@ class HttpResponse:
     def send(self, data: bytes) -> bool:
         if self._client.gone:
             raise ClientGone("The client left before the end.")
+        if not data:
+            return False  # an empty chunk would end the stream
         if self._line.is_http_1_1:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if self._head:
@@ -128,6 +130,15 @@ def method_answer(inbound: Inbound, method: str) -> tuple[int, Mapping[str, str]
         return HTTPStatus.NO_CONTENT, headers, b""
     refusal = MethodNotAllowed(f"{method} is not possible here; use {allowed[0]}.")
     return 405, headers | _JSON, render(refusal, inbound.dialect, inbound.request_id)
+
+
+def dialect_of(endpoint: Endpoint, headers: Mapping[str, str]) -> Dialect:
+    """In which dialect a request is answered: its path says so, or, where three share one, its headers do."""
+    if endpoint is not Endpoint.MODELS:
+        return endpoint.dialect
+    if "anthropic-version" in headers:
+        return Dialect.ANTHROPIC
+    return Dialect.GEMINI if "x-goog-api-key" in headers else Dialect.OPENAI
 
 
 @lru_cache(maxsize=128)

@@ -18,7 +18,8 @@ settings.register_profile("steady", deadline=None)
 settings.load_profile("steady")
 
 BOTH_LOOPS = {
-    "test_client", "test_connection", "test_http", "test_redis", "test_reply", "test_response", "test_upstream"
+    "test_client", "test_client_fuzz", "test_connection", "test_http", "test_redis", "test_reply", "test_response",
+    "test_upstream",
 }  # fmt: skip
 
 

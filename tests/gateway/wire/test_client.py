@@ -4,7 +4,8 @@ import asyncio
 
 import pytest
 
-from gateway.wire.client import HEAD_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_LINE_BYTES
+from gateway.wire.client import CONGESTED_BYTES, HEAD_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_LINE_BYTES
+from gateway.wire.request_line import request_line
 from tests.gateway.wire.conftest import until
 from tests.gateway.wire.test_http import Edge, request
 
@@ -155,3 +156,156 @@ async def test_a_refusal_before_a_huge_body_ends_the_connection_and_is_read() ->
         client.send(huge + b"x" * 300_000)
         reply = await client.reply()
         assert (reply.status, reply.headers["connection"]) == (401, "close")
+
+
+# What one request leaves for the next.
+
+
+@pytest.mark.parametrize("body", [b"x" * 40, b"\r\n\r\n" + b"x" * 36, request("/v1/embeddings")])
+async def test_what_follows_a_body_that_was_refused_unread_is_the_next_request(body: bytes) -> None:
+    """The refusal leaves first; then the body and the next request come together. A blank line in either is no head."""
+    edge = Edge()
+    refused = request(token=None, body=body)
+    async with edge.client() as client:
+        client.send(refused[: -len(body)])
+        assert (await client.reply()).status == 401
+        client.send(body + request() + request("/v1/models", "GET"))
+        assert [(await client.reply()).status for _ in range(2)] == [200, 200]
+    assert [one.endpoint.value for one in edge.seen] == ["chat/completions", "chat/completions", "models"]
+
+
+async def test_a_request_behind_a_body_in_pieces_is_answered() -> None:
+    whole = request()
+    async with Edge().client() as client:
+        client.send(whole[:-5])
+        await asyncio.sleep(0.01)
+        client.send(whole[-5:] + request("/v1/models", "GET"))
+        assert [(await client.reply()).status for _ in range(2)] == [200, 200]
+
+
+async def test_a_refusal_before_the_last_chunk_ends_the_connection() -> None:
+    """Where chunks end among what comes next can't be told."""
+    chunked = request(content_length="", transfer_encoding="chunked", body=b"", token=None)
+    async with Edge().client() as client:
+        client.send(chunked + b"5\r\n")
+        assert (await client.reply()).headers["connection"] == "close"
+
+
+async def test_a_refusal_before_the_body_was_asked_for_ends_the_connection() -> None:
+    """Some then leave the body out: the next request would be taken for it."""
+    whole = request(token=None, expect="100-continue", body=b"x" * 100)
+    async with Edge().client() as client:
+        client.send(whole[:-100])
+        reply = await client.reply()
+    assert (reply.status, reply.headers["connection"]) == (401, "close")
+
+
+async def test_a_client_of_http_1_0_is_not_told_to_go_on() -> None:
+    whole = request(expect="100-continue", version="1.0")
+    edge = Edge()
+    async with edge.client() as client:
+        client.send(whole[:-5])
+        await until(lambda: edge.http.in_flight == 1)
+        await asyncio.sleep(0.005)
+        client.send(whole[-5:])
+        assert (await client.head())[0] == 200
+
+
+async def test_a_body_given_up_ends_the_connection() -> None:
+    edge = Edge()
+    async with edge.client() as client:
+        client.send(request()[:-5])
+        await until(lambda: edge.http.in_flight == 1)
+        await asyncio.sleep(0)
+        edge.pass_time(100)
+        assert (await client.head())[1]["connection"] == "close"
+
+
+async def test_a_last_reply_is_read_though_more_was_sent_than_it_answers() -> None:
+    """Closing at once would make the kernel throw the reply away."""
+    edge = Edge()
+    async with edge.client() as client:
+        client.send(request(connection="close") + request() * 2000)
+        assert (await client.reply()).status == 200
+        assert await client.is_closed()
+    assert len(edge.seen) == 1
+
+
+# What strangers can make us hold, or do.
+
+
+async def test_a_thousand_requests_at_once_that_need_no_answer_of_the_gateway_are_answered_in_turn() -> None:
+    async with Edge().client() as client:
+        client.send(b"OPTIONS /v1/models HTTP/1.1\r\nhost: a\r\n\r\n" * 1000)
+        for _ in range(1000):
+            assert (await client.reply("OPTIONS")).status == 204
+
+
+async def test_who_asks_on_and_on_without_reading_is_no_longer_heard() -> None:
+    edge = Edge()
+    async with edge.client(receive_buffer=4096) as client:
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        for _ in range(200):
+            client.send(b"OPTIONS /v1/models HTTP/1.1\r\nhost: a\r\n\r\n" * 500)
+            await asyncio.sleep(0.001)
+        assert 0 < edge.unread() <= CONGESTED_BYTES + 4096
+        client.writer.transport.abort()
+
+
+async def test_a_line_that_is_too_long_is_not_kept() -> None:
+    request_line.cache_clear()
+    async with Edge().client() as client:
+        client.send(b"POST /v1/chat/completions?" + b"x" * 100_000 + b" HTTP/1.1\r\nhost: a\r\n\r\n")
+        await client.reader.read()
+    assert request_line.cache_info().currsize == 0
+
+
+@pytest.mark.parametrize("zeros", [30, 5000])
+async def test_a_length_of_many_zeros_is_refused(zeros: int) -> None:
+    whole = request()
+    length = b"content-length: %d" % len(whole.partition(b"\r\n\r\n")[2])
+    async with Edge().client() as client:
+        client.send(whole.replace(length, length.replace(b": ", b": " + b"0" * zeros)))
+        assert (await client.reply()).status == 400
+
+
+async def test_an_upgrade_with_a_framing_of_its_own_is_refused() -> None:
+    async with Edge().client() as client:
+        client.send(
+            b"POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
+            b"transfer-encoding: \xff\r\n\r\n"
+        )
+        assert (await client.reply()).status == 400
+
+
+class Wire(asyncio.Transport):
+    """A transport whose peer is this test: it says what came in one turn of the loop, and when it was left."""
+
+    def pause_reading(self) -> None: ...
+
+    def resume_reading(self) -> None: ...
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return False
+
+    def write(self, data: object) -> None: ...
+
+    def abort(self) -> None: ...
+
+
+async def test_who_leaves_in_the_very_moment_of_asking_is_on_record() -> None:
+    """uvloop may tell of a request and of its end in one turn: a task that has not begun would never begin."""
+    edge = Edge()
+    connection = edge.http.protocol()
+    connection.connection_made(Wire())
+    connection.data_received(request()[:-5])
+    connection.eof_received()
+    connection.connection_lost(None)
+    await until(lambda: bool(edge.rows))
+    assert edge.http.in_flight == 0
+    assert [row["status"] for row in edge.rows] == [499]
