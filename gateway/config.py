@@ -7,17 +7,18 @@ tolerated is the caller's decision (never in production), since files get commit
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gateway.cache.rule import AllCacheConfig, CacheConfig
 from gateway.exchange import Limits
 from gateway.prices import PeriodsConfig
 from gateway.providers.presets import PRESETS
 
-Mode = Literal["off", "shadow", "enforce"]
+Mode = Annotated[Literal["off", "shadow", "enforce"], BeforeValidator(lambda said: "off" if said is False else said)]
+"""Without quotes, `off` is the word for false to YAML."""
 OWN_TYPES = ("openai", "anthropic", "gemini", "ollama", "azure", "bedrock", "vertex", "echo")
 Strategy = Literal["weighted", "priority", "least_in_flight", "latency", "cheapest"]
 Trouble = Literal["error", "timeout", "rate_limit", "context_length", "content_filter"]

@@ -318,3 +318,9 @@ def test_the_sample_of_the_page_on_routing_loads() -> None:
     config = parse_config(sample, keys, literal_keys=False)
     assert config.models["fast"].fallbacks[1].on == ("context_length",)  # `on` is a word for true to YAML
     assert config.models["fast"].strategy == "latency"
+
+
+@pytest.mark.parametrize("said", ["off", '"off"', "false"])
+def test_off_needs_no_quotes(said: str) -> None:
+    config = parse_config(f"policies: {{mode: {said}, misuse: {{mode: {said}}}}}", {})
+    assert (config.policies.mode, config.policies.misuse.mode) == ("off", "off")
