@@ -68,21 +68,26 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 QueryMoment = Annotated[datetime, BeforeValidator(_unspaced), AfterValidator(_utc)]
 
 
-class LimitsBody(Body):
+class BudgetsBody(Body):
+    """Micro-dollars a UTC day, week (from Monday on) or month. A soft budget refuses nothing and raises an alert."""
+
+    daily_budget_micros: Count | None = None
+    weekly_budget_micros: Count | None = None
+    monthly_budget_micros: Count | None = None
+    soft_daily_budget_micros: Count | None = None
+    soft_weekly_budget_micros: Count | None = None
+    soft_monthly_budget_micros: Count | None = None
+
+
+class LimitsBody(BudgetsBody):
     """The limits of a user, a token or a team, by their names on the outside. Quotas are in tokens, budgets in
-    micro-dollars a UTC day, week or month; a soft budget refuses nothing and raises an alert. Null: the default."""
+    micro-dollars. Null: the default."""
 
     daily_quota: Count | None = None
     monthly_quota: Count | None = None
     rpm: Count | None = None
     tpm: Count | None = None
     concurrent: Count | None = None
-    monthly_budget_micros: Count | None = None
-    daily_budget_micros: Count | None = None
-    weekly_budget_micros: Count | None = None
-    soft_daily_budget_micros: Count | None = None
-    soft_weekly_budget_micros: Count | None = None
-    soft_monthly_budget_micros: Count | None = None
 
 
 LIMIT_COLUMNS = {
@@ -101,15 +106,18 @@ LIMIT_COLUMNS = {
 """From the outside name of a limit to its column."""
 
 
-class LimitsNoun(Noun):
+class BudgetsNoun(Noun):
+    daily_budget_micros: int | None
+    weekly_budget_micros: int | None
+    monthly_budget_micros: int | None
+    soft_daily_budget_micros: int | None
+    soft_weekly_budget_micros: int | None
+    soft_monthly_budget_micros: int | None
+
+
+class LimitsNoun(BudgetsNoun):
     daily_quota: int | None
     monthly_quota: int | None
     rpm: int | None
     tpm: int | None
     concurrent: int | None
-    monthly_budget_micros: int | None
-    daily_budget_micros: int | None
-    weekly_budget_micros: int | None
-    soft_daily_budget_micros: int | None
-    soft_weekly_budget_micros: int | None
-    soft_monthly_budget_micros: int | None

@@ -21,5 +21,6 @@ def what_is_left(rows: Iterable[LogRow], now: datetime) -> Iterator[Left]:
             tokens=row["total_tokens"],
             cost_micros=row["cost_micros"] or 0,
             team_id=row.get("team_id"),
+            task_id=row["task_id"],
             age_s=max(0.0, (now - ended).total_seconds()),
         )

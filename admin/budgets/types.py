@@ -6,7 +6,7 @@ from typing import Literal
 from admin.paging import PageQuery
 from admin.schema import Id, Noun
 
-Owner = Literal["user", "token", "team"]
+Owner = Literal["user", "token", "team", "task"]
 Level = Literal["soft", "hard"]
 
 

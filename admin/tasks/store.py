@@ -4,6 +4,7 @@ import asyncpg
 
 from admin.errors import Conflict, NotFound
 from admin.paging import decode
+from admin.schema import BudgetsBody
 from admin.store import Where, update
 from admin.tasks.types import CreateTask, PatchTask, Task, TaskQuery
 from gateway.db import Connection
@@ -11,10 +12,12 @@ from gateway.db import Connection
 GENERAL_ID = 1
 """The task of everyone who was given none."""
 
-_COLUMNS = "id, name, description, allowed_intents, is_active, created_at"
+_BUDGETS = tuple(BudgetsBody.model_fields)
+_COLUMNS = ", ".join(("id", "name", "description", "allowed_intents", "is_active", "created_at", *_BUDGETS))
 _SELECT = f"SELECT {_COLUMNS} FROM tasks"  # noqa: S608 - a constant
 _INSERT = f"""
-INSERT INTO tasks (name, description, allowed_intents, is_active) VALUES ($1, $2, $3, $4) RETURNING {_COLUMNS}
+INSERT INTO tasks (name, description, allowed_intents, is_active, {", ".join(_BUDGETS)})
+VALUES ($1, $2, $3, $4, {", ".join(f"${place}" for place in range(5, len(_BUDGETS) + 5))}) RETURNING {_COLUMNS}
 """  # noqa: S608 - a constant
 
 
@@ -36,7 +39,8 @@ async def get(conn: Connection, task_id: int, *, lock: bool = False) -> Task:
 
 async def add(conn: Connection, new: CreateTask) -> Task:
     try:
-        row = await conn.fetchrow(_INSERT, new.name, new.description, new.allowed_intents, new.is_active)
+        budgets = (getattr(new, name) for name in _BUDGETS)
+        row = await conn.fetchrow(_INSERT, new.name, new.description, new.allowed_intents, new.is_active, *budgets)
     except asyncpg.UniqueViolationError as error:
         raise Conflict("There is already a task with this name.") from error
     return Task(**row)

@@ -6,19 +6,21 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from admin.paging import PageQuery
-from admin.schema import Body, LongText, Name, Noun
+from admin.schema import BudgetsBody, BudgetsNoun, LongText, Name
 
 Intents = Annotated[list[Name], Field(max_length=100)]
 
 
-class CreateTask(Body):
+class CreateTask(BudgetsBody):
     name: Name
     description: LongText = ""
     allowed_intents: Intents = Field(default_factory=list)
     is_active: bool = True
 
 
-class PatchTask(Body):
+class PatchTask(BudgetsBody):
+    """What is left out stays as it is. Null takes a budget away."""
+
     name: Name | None = None
     description: LongText | None = None
     allowed_intents: Intents | None = None
@@ -26,7 +28,7 @@ class PatchTask(Body):
 
     @model_validator(mode="after")
     def _no_null(self) -> Self:
-        for name in sorted(self.model_fields_set):
+        for name in sorted(self.model_fields_set - set(BudgetsBody.model_fields)):
             if getattr(self, name) is None:
                 raise ValueError(f"{name} can't be null")
         return self
@@ -36,7 +38,7 @@ class TaskQuery(PageQuery):
     is_active: bool | None = None
 
 
-class Task(Noun):
+class Task(BudgetsNoun):
     id: int
     name: str
     description: str

@@ -43,6 +43,10 @@ periods AS (
     SELECT 'team', id, soft_daily_budget_micros, soft_weekly_budget_micros, soft_monthly_budget_micros,
         daily_budget_micros, weekly_budget_micros, monthly_budget_micros
     FROM teams
+    UNION ALL
+    SELECT 'task', id, soft_daily_budget_micros, soft_weekly_budget_micros, soft_monthly_budget_micros,
+        daily_budget_micros, weekly_budget_micros, monthly_budget_micros
+    FROM tasks
 ), budgets AS (
     SELECT owner, owner_id, period, since, level, micros FROM owners, LATERAL (VALUES
         ('day', 'soft', soft_daily_budget_micros), ('day', 'hard', daily_budget_micros),
@@ -57,6 +61,8 @@ SELECT owner, owner_id, period, since, level, micros, spent FROM budgets, LATERA
         SELECT cost_micros FROM usage_daily WHERE owner = 'user' AND user_id = owner_id AND day >= since
         UNION ALL
         SELECT cost_micros FROM usage_daily WHERE owner = 'token' AND token_id = owner_id AND day >= since
+        UNION ALL
+        SELECT cost_micros FROM usage_daily WHERE owner = 'task' AND task_id = owner_id AND day >= since
         UNION ALL
         SELECT cost_micros FROM team_usage_daily WHERE owner = 'team' AND team_id = owner_id AND day >= since
     ) AS used

@@ -15,6 +15,7 @@ FROM {table}, (
 WHERE {whose} AND day >= least(week, month) AND day <= today
 """
 _OF_USER = _SPENT.format(table="usage_daily", whose="user_id = $1 AND ($2::bigint IS NULL OR token_id = $2)")
+_OF_TASK = _SPENT.format(table="usage_daily", whose="task_id = $1")
 _OF_TEAM = _SPENT.format(table="team_usage_daily", whose="team_id = $1")
 
 
@@ -28,6 +29,8 @@ class PostgresLedger:
         async with acquired(self._pool, timeout_s=2.0) as connection:
             if scope.team_id is not None:
                 record = await connection.fetchrow(_OF_TEAM, scope.team_id, timeout=2.0)
+            elif scope.task_id is not None:
+                record = await connection.fetchrow(_OF_TASK, scope.task_id, timeout=2.0)
             else:
                 record = await connection.fetchrow(_OF_USER, scope.user_id, scope.token_id, timeout=2.0)
         return Spent(**dict(record))

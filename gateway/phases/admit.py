@@ -1,14 +1,14 @@
-"""May it pass now? All limits of the user, the token and the team in one step; what it may use is held until it is
-settled."""
+"""May it pass now? All limits of the user, the token, the team and the task in one step; what it may use is held until
+it is settled."""
 
 from dataclasses import replace
 from functools import lru_cache
 
 from gateway.catalog import Route
 from gateway.errors import ModelNotAllowed, Overloaded
-from gateway.exchange import Action, Grant, Inbound, Limits, ModelCall, Principal, Verdict
+from gateway.exchange import UNLIMITED, Action, Grant, Inbound, Limits, ModelCall, Principal, Task, Verdict
 from gateway.prices import most_micros
-from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope, team_scope
+from gateway.quota.base import Ask, QuotaStore, QuotaUnavailable, Scope, task_scope, team_scope
 
 _THROTTLE = Action.THROTTLE  # looked up once: in Python 3.11 that costs as much as a call
 
@@ -34,9 +34,10 @@ def make_ask(inbound: Inbound, who: Principal, call: ModelCall, route: Route, ve
         most_cost = most_micros(prices, prompt, output, inbound.at)
         if most_cost is not None:
             cost = max(cost, most_cost)
-        elif not route.admits_unpriced and _is_on_a_budget(who):
+        elif not route.admits_unpriced and _is_on_a_budget(who, call.task_id):
             raise ModelNotAllowed(f"The price of {call.model!r} is not known, and you are on a budget.", param="model")
-    return Ask(inbound.id, _scopes(who, limits), tokens, min_tokens, cost)
+    task = None if call.task_id is None else who.tasks.get(call.task_id)
+    return Ask(inbound.id, _scopes(who, limits, task), tokens, min_tokens, cost)
 
 
 async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
@@ -47,8 +48,9 @@ async def admit(ask: Ask, quotas: QuotaStore) -> Grant:
         raise Overloaded("Quotas can't be checked at the moment.", retry_after_s=1) from error
 
 
-def _is_on_a_budget(who: Principal) -> bool:
-    all_limits = (who.user_limits, who.token_limits, who.team_limits)
+def _is_on_a_budget(who: Principal, task_id: int | None) -> bool:
+    tasks = [task.limits for task in who.tasks.values() if task.id == task_id]
+    all_limits = (who.user_limits, who.token_limits, who.team_limits, *tasks)
     return any(
         budget is not None
         for limits in all_limits
@@ -56,22 +58,26 @@ def _is_on_a_budget(who: Principal) -> bool:
     )
 
 
-def _scopes(who: Principal, limits: Limits) -> tuple[Scope, ...]:
+def _scopes(who: Principal, limits: Limits, task: Task | None = None) -> tuple[Scope, ...]:
     """The scopes of a caller: the same object every time, so that a store can keep what it works out about it."""
-    known = _known.get(who.token_id)
+    of_task = None if task is None or task.limits == UNLIMITED else task.id
+    key = (who.token_id, of_task)
+    known = _known.get(key)
     if known is not None and known[0] is who and known[1] is limits:
         return known[2]
     scopes: tuple[Scope, ...] = (Scope(who.user_id, None, limits), Scope(who.user_id, who.token_id, who.token_limits))
     if who.team_id is not None:
         scopes = (*scopes, team_scope(who.team_id, who.team_limits))
-    _known[who.token_id] = (who, limits, scopes)
+    if task is not None and of_task is not None:
+        scopes = (*scopes, task_scope(task.id, task.limits))
+    _known[key] = (who, limits, scopes)
     if len(_known) > MOST_KNOWN:
         del _known[next(iter(_known))]
     return scopes
 
 
-_known: dict[int, tuple[Principal, Limits, tuple[Scope, ...]]] = {}
-"""By token: whom its scopes were made for, with which limits of the user."""
+_known: dict[tuple[int, int | None], tuple[Principal, Limits, tuple[Scope, ...]]] = {}
+"""By token and task: whom its scopes were made for, with which limits of the user."""
 
 
 @lru_cache(maxsize=256)

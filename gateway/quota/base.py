@@ -25,24 +25,27 @@ MOST = 10**12
 
 
 class Scope(NamedTuple):
-    """Whose limits: a user, one of the user's tokens (`token_id` set), or a team (`team_id` set, no user).
+    """Whose limits: a user, one of the user's tokens (`token_id` set), or a team or task (theirs set, no user).
 
-    The scopes of a user share a hash slot; a team has its own, so calls of its members need a Redis that is whole."""
+    The scopes of a user share a hash slot; teams and tasks have their own, so these need a Redis that is whole."""
 
     user_id: int
     token_id: int | None
     limits: Limits
     team_id: int | None = None
+    task_id: int | None = None
 
     @property
     def name(self) -> str:
         if self.team_id is not None:
             return f"g{self.team_id}"
+        if self.task_id is not None:
+            return f"k{self.task_id}"
         return f"u{self.user_id}" if self.token_id is None else f"t{self.token_id}"
 
     @property
     def slot(self) -> str:
-        return f"u{self.user_id}" if self.team_id is None else f"g{self.team_id}"
+        return f"u{self.user_id}" if self.team_id is None and self.task_id is None else self.name
 
     @property
     def limited(self) -> bool:
@@ -52,6 +55,10 @@ class Scope(NamedTuple):
 
 def team_scope(team_id: int, limits: Limits) -> Scope:
     return Scope(0, None, limits, team_id)
+
+
+def task_scope(task_id: int, limits: Limits) -> Scope:
+    return Scope(0, None, limits, task_id=task_id)
 
 
 class Ask(NamedTuple):
@@ -78,12 +85,17 @@ class Left:
     cost_micros: int
     age_s: float
     team_id: int | None = None
+    task_id: int | None = None
 
     @property
     def scopes(self) -> tuple[Scope, ...]:
         """Everyone it may have been admitted for."""
-        user, token = Scope(self.user_id, None, UNLIMITED), Scope(self.user_id, self.token_id, UNLIMITED)
-        return (user, token) if self.team_id is None else (user, token, team_scope(self.team_id, UNLIMITED))
+        scopes = [Scope(self.user_id, None, UNLIMITED), Scope(self.user_id, self.token_id, UNLIMITED)]
+        if self.team_id is not None:
+            scopes.append(team_scope(self.team_id, UNLIMITED))
+        if self.task_id is not None:
+            scopes.append(task_scope(self.task_id, UNLIMITED))
+        return tuple(scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +167,7 @@ def bounded(amount: int) -> int:
     return min(max(amount, 0), MOST)
 
 
-_WHOSE = {"u": "user", "t": "token", "g": "team"}
+_WHOSE = {"u": "user", "t": "token", "g": "team", "k": "task"}
 _SAID = {
     "rpm": "{} requests per minute",
     "tpm": "{} tokens per minute",

@@ -27,6 +27,7 @@ _PING_EVERY_S = 5.0
 _PING_TIMEOUT_S = 2.0
 _LONGEST_BACKOFF_S = 2.0
 _LIMITS = tuple(field.name for field in fields(Limits))
+_BUDGETS = tuple(name for name in _LIMITS if name.endswith("_budget_micros"))
 
 # A user to whom tasks were assigned has those that are active, be it none; everyone else has every active one.
 _FIND = f"""
@@ -34,7 +35,9 @@ SELECT u.id AS user_id, t.id AS token_id, u.email, u.name, u.role, u.is_active, 
     t.expires_at, u.allowed_models AS user_models, t.allowed_models AS token_models, g.allowed_models AS team_models,
     g.id AS team_id,
     {", ".join(f"q.{name} AS user_{name}, t.{name} AS token_{name}, g.{name} AS team_{name}" for name in _LIMITS)},
-    (SELECT json_agg(json_build_object('id', k.id, 'name', k.name, 'allowed_intents', k.allowed_intents) ORDER BY k.id)
+    (SELECT json_agg(json_build_object('id', k.id, 'name', k.name, 'allowed_intents', k.allowed_intents,
+        'budgets', json_strip_nulls(json_build_object({", ".join(f"'{name}', k.{name}" for name in _BUDGETS)}))
+        ) ORDER BY k.id)
      FROM tasks k WHERE k.is_active AND (
         NOT EXISTS (SELECT FROM user_tasks WHERE user_id = u.id)
         OR EXISTS (SELECT FROM user_tasks WHERE user_id = u.id AND task_id = k.id))) AS tasks
@@ -210,5 +213,8 @@ def _limits(record: asyncpg.Record, whose: str, defaults: Limits) -> Limits:
 def _tasks(text: str | None) -> Mapping[int, Task]:
     """Most users share theirs, so they share the mapping too."""
     rows: list[dict[str, Any]] = orjson.loads(text) if text else []
-    tasks = {row["id"]: Task(row["id"], row["name"], frozenset(row["allowed_intents"])) for row in rows}
+    tasks = {
+        row["id"]: Task(row["id"], row["name"], frozenset(row["allowed_intents"]), Limits(**row["budgets"]))
+        for row in rows
+    }
     return MappingProxyType(tasks)

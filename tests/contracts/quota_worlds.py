@@ -24,9 +24,9 @@ _ids = count(1)
 
 @dataclass
 class Books:
-    """A ledger that a test writes: by user and token, or by the team's number."""
+    """A ledger that a test writes: by user and token, or by the scope's name."""
 
-    entries: dict[tuple[int, int | None] | int, Spent] = field(default_factory=dict)
+    entries: dict[tuple[int, int | None] | str, Spent] = field(default_factory=dict)
     asked: int = 0
     closed: bool = False
 
@@ -34,8 +34,7 @@ class Books:
         self.asked += 1
         if self.closed:
             raise ConnectionError("the ledger is away")
-        whose = (scope.user_id, scope.token_id) if scope.team_id is None else scope.team_id
-        return self.entries.get(whose, Spent())
+        return self.entries.get((scope.user_id, scope.token_id) if scope.user_id else scope.name, Spent())
 
 
 def read_script_with_test_clock(name: str) -> str:

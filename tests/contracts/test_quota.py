@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from gateway.errors import InsufficientQuota, RateLimitExceeded, Refusal
-from gateway.exchange import Grant
-from gateway.quota.base import LedgerUnavailable, Left, QuotaUnavailable, Scope, Spent
+from gateway.exchange import Grant, Limits
+from gateway.quota.base import LedgerUnavailable, Left, QuotaUnavailable, Scope, Spent, task_scope
 from tests.contracts.quota_worlds import NOON, WORLDS, World, ask, scope, team
 
 MINUTE_LIMITS = {"rpm": 3, "tpm": 30, "concurrent": 3}
@@ -435,8 +435,21 @@ async def test_members_of_a_team_share_its_limits_and_keep_their_own(world: Worl
     assert isinstance(await world.take(ask(bob, team(4, rpm=3))), Grant)
 
 
+async def test_a_task_s_budget_is_shared_by_all_who_call_for_it(world: World) -> None:
+    world.books.entries["k5"] = Spent(week_cost_micros=40)
+    task = task_scope(5, Limits(weekly_budget_micros=100))
+    await world.spend(ask(scope(1, rpm=9), task, cost=30), 10, 30)
+    await world.store.reserve(ask(scope(2, rpm=9), team(rpm=9), task, cost=30))
+    refusal = await refused(world, ask(scope(3, rpm=9), task, cost=1))
+    assert refusal.param == "weekly_budget_micros"
+    assert "task" in refusal.message
+    await world.recover(Left("unknown", 1, 7, 20, 3, 0.5, task_id=5))
+    spent = (await world.usage(task)).weekly_budget_micros
+    assert (spent.used, spent.reserved) == (73, 30)
+
+
 async def test_a_team_starts_from_its_own_books_and_is_charged_for_the_dead(world: World) -> None:
-    world.books.entries[3] = Spent(day_tokens=40, month_tokens=40, day_cost_micros=7)
+    world.books.entries["g3"] = Spent(day_tokens=40, month_tokens=40, day_cost_micros=7)
     shared = team(daily_tokens=100, daily_budget_micros=1000)
     await world.spend(ask(scope(1), shared), 5)
     await world.recover(Left("unknown", 1, 7, 20, 3, 0.5, team_id=3))

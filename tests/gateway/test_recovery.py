@@ -14,7 +14,7 @@ def test_an_admitted_call_is_left_with_what_it_used_and_since_when_it_is_over() 
         at="2026-11-20T11:59:50+00:00", user_id=3, token_id=4, attempts=1, total_tokens=12, cost_micros=None,
         total_ms=4_000.0, team_id=5,
     )  # fmt: skip
-    assert list(what_is_left([row], NOON)) == [Left(row["id"], 3, 4, 12, 0, age_s=6.0, team_id=5)]
+    assert list(what_is_left([row], NOON)) == [Left(row["id"], 3, 4, 12, 0, age_s=6.0, team_id=5, task_id=1)]
     del row["team_id"]  # as the release before wrote it
     assert [left.team_id for left in what_is_left([row], NOON)] == [None]
 

@@ -28,14 +28,15 @@ INSERT INTO request_logs (id, at, request_id, endpoint, status, total_ms, overhe
 """
 
 
-OF_0003 = """
+LATER = """
 INSERT INTO teams (name, weekly_budget_micros) VALUES ('a', 5);
 INSERT INTO team_members (user_id, team_id) VALUES (1, 1);
 UPDATE quotas SET daily_budget_micros = 5;
 UPDATE api_tokens SET soft_daily_budget_micros = 5;
 INSERT INTO team_usage_daily VALUES (1, '2026-11-22', 1, 1, 0, 1, 1, 2, 0, 1);
 INSERT INTO budget_alerts (owner, owner_id, period, since, level, budget_micros, spent_micros)
-    VALUES ('team', 1, 'day', '2026-11-22', 'soft', 1, 2);
+    VALUES ('team', 1, 'day', '2026-11-22', 'soft', 1, 2), ('task', 1, 'day', '2026-11-22', 'soft', 1, 2);
+UPDATE tasks SET weekly_budget_micros = 5;
 """
 
 
@@ -67,10 +68,10 @@ async def test_up_down_and_up_again_on_an_empty_database(empty_postgres_url: str
 
 
 async def test_a_database_with_rows_goes_down_to_nothing_and_up_again(postgres_url: str) -> None:
-    await execute(postgres_url, ROWS + OF_0003)
+    await execute(postgres_url, ROWS + LATER)
     await asyncio.to_thread(migrations.downgrade, postgres_url, "base")
     await asyncio.to_thread(migrations.upgrade, postgres_url)
-    await execute(postgres_url, ROWS + OF_0003)
+    await execute(postgres_url, ROWS + LATER)
 
 
 async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgres_url: str) -> None:
@@ -78,7 +79,7 @@ async def test_each_step_takes_the_rows_of_the_one_before_it_along(empty_postgre
     await asyncio.to_thread(migrations.upgrade, url, "0001")
     await execute(url, ROWS)
     await asyncio.to_thread(migrations.upgrade, url)
-    await execute(url, OF_0003)
+    await execute(url, LATER)
     await asyncio.to_thread(migrations.downgrade, url, "0001")
     connection = await asyncpg.connect(url)
     assert await connection.fetchval("SELECT count(*) FROM request_logs") == 2

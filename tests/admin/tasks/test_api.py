@@ -17,6 +17,15 @@ async def test_a_task_is_made_changed_listed_and_deleted(api: Api) -> None:
     assert actions == ["tasks:delete", "tasks:update", "tasks:create"]
 
 
+async def test_a_task_may_have_a_budget(api: Api) -> None:
+    made = await api.post("/tasks", {"name": "tutor", "weekly_budget_micros": 70, "soft_weekly_budget_micros": 50}, 201)
+    assert (made["weekly_budget_micros"], made["daily_budget_micros"]) == (70, None)
+    changed = await api.patch(f"/tasks/{made['id']}", {"weekly_budget_micros": None, "monthly_budget_micros": 9})
+    assert changed == {**made, "weekly_budget_micros": None, "monthly_budget_micros": 9}
+    await api.patch(f"/tasks/{made['id']}", {"daily_budget_micros": -1}, 422)
+    await api.patch(f"/tasks/{made['id']}", {"rpm": 1}, 422)
+
+
 async def test_intents_are_the_classifier_s(api: Api) -> None:
     answer = await api.post("/tasks", {"name": "x", "allowed_intents": ["math", "maths"]}, 422)
     assert answer["detail"][0]["loc"] == ["body", "allowed_intents"]

@@ -99,15 +99,17 @@ async def test_each_period_counts_from_its_first_day(pool: Pool, postgres_url: s
     assert await raised(postgres_url) == expected
 
 
-async def test_tokens_and_teams_have_budgets_of_their_own(pool: Pool, postgres_url: str) -> None:
+async def test_tokens_teams_and_tasks_have_budgets_of_their_own(pool: Pool, postgres_url: str) -> None:
     user_id, token_id = await a_user(pool)
     team_id = await pool.fetchval("INSERT INTO teams (name, weekly_budget_micros) VALUES ('a', 40) RETURNING id")
     await pool.execute("UPDATE api_tokens SET soft_weekly_budget_micros = 30")
+    await pool.execute("UPDATE tasks SET monthly_budget_micros = 80")
     await spend(postgres_url, 35, user_id=user_id, token_id=token_id)
     await spend(postgres_url, 45, user_id=user_id, token_id=token_id + 1, team_id=team_id)
     told = Told(pool)
-    assert await told.look() == 2
+    assert await told.look() == 3
     assert await raised(postgres_url) == [
+        ("task", 1, "month", "hard", 80, 80),
         ("team", team_id, "week", "hard", 40, 45),
         ("token", token_id, "week", "soft", 30, 35),
     ]

@@ -8,7 +8,7 @@ from gateway.db import DatabaseDown, connect_pool
 from gateway.exchange import UNLIMITED
 from gateway.ledger.postgres import PostgresLedger
 from gateway.logsink.postgres import PostgresRows
-from gateway.quota.base import Scope, Spent, team_scope
+from gateway.quota.base import Scope, Spent, task_scope, team_scope
 from tests.gateway.logsink.rows import fetch, make_row
 
 NOW = datetime.now(UTC)
@@ -65,6 +65,19 @@ async def test_what_a_team_spent_is_what_was_charged_to_it_whoever_is_in_it_now(
     pool = await connect_pool(postgres_url)
     assert await PostgresLedger(pool).spent(team_scope(5, UNLIMITED)) == Spent(110, 110, 11, 11, 11)
     assert await PostgresLedger(pool).spent(team_scope(7, UNLIMITED)) == Spent()
+    await pool.close()
+
+
+async def test_what_a_task_cost_is_what_everyone_spent_on_it(postgres_url: str) -> None:
+    now = NOW.isoformat()
+    await store(
+        postgres_url,
+        make_row(at=now, user_id=1, task_id=5, total_tokens=100, cost_micros=5),
+        make_row(at=now, user_id=2, task_id=5, total_tokens=10, cost_micros=6),
+        make_row(at=now, user_id=2, task_id=6, total_tokens=10, cost_micros=600),
+    )
+    pool = await connect_pool(postgres_url)
+    assert await PostgresLedger(pool).spent(task_scope(5, UNLIMITED)) == Spent(110, 110, 11, 11, 11)
     await pool.close()
 
 

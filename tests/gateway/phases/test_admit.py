@@ -8,10 +8,10 @@ import pytest
 from classifiers.base import Intent, Judgement, Misuse
 from gateway.catalog import Route
 from gateway.errors import ModelNotAllowed, Overloaded, RateLimitExceeded
-from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Verdict
+from gateway.exchange import Action, Endpoint, Limits, Principal, Target, Task, Verdict
 from gateway.phases.admit import THROTTLED_RPM, admit, make_ask
 from gateway.prices import UNKNOWN
-from gateway.quota.base import Ask, QuotaUnavailable, team_scope
+from gateway.quota.base import Ask, QuotaUnavailable, task_scope, team_scope
 from gateway.routing.types import make_terms, option
 from tests.gateway.scripted import ALICE, WatchedQuotas, make_call, make_inbound, priced, with_limits
 
@@ -57,10 +57,16 @@ def test_an_unknown_price_holds_no_money() -> None:
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros == 0
 
 
-@pytest.mark.parametrize("whose", ["user_limits", "token_limits", "team_limits"])
-def test_where_it_is_so_configured_nobody_on_a_budget_gets_what_has_no_price(whose: str) -> None:
+@pytest.mark.parametrize(
+    "on_budget",
+    [
+        replace(ALICE, user_limits=Limits(weekly_budget_micros=5)),
+        replace(ALICE, token_limits=Limits(daily_budget_micros=5)),
+        replace(ALICE, team_limits=Limits(monthly_budget_micros=5)),
+    ],
+)
+def test_where_it_is_so_configured_nobody_on_a_budget_gets_what_has_no_price(on_budget: Principal) -> None:
     route = replace(ROUTE, prices=(priced(1, 20), UNKNOWN), admits_unpriced=False)
-    on_budget = replace(ALICE, **{whose: Limits(weekly_budget_micros=5)})
     with pytest.raises(ModelNotAllowed, match="price"):
         make_ask(make_inbound(), on_budget, make_call(), route, None)
     assert make_ask(make_inbound(), LIMITED, make_call(), route, None).cost_micros
@@ -80,6 +86,20 @@ def test_a_member_s_team_is_asked_too_and_the_scopes_stay_the_same_object() -> N
     assert scopes[2] == team_scope(5, Limits(rpm=9))
     assert ask(who=who).scopes is scopes
     assert len(ask(who=replace(who, team_id=None)).scopes) == 2
+
+
+def test_a_task_on_a_budget_is_asked_too_and_one_without_is_not() -> None:
+    budget = Limits(daily_budget_micros=9)
+    who = replace(LIMITED, tasks={7: Task(7, "tutor", limits=budget), 8: Task(8, "any")})
+    made = make_ask(make_inbound(), who, make_call()._replace(task_id=7), ROUTE, None)
+    assert made.scopes[2] == task_scope(7, budget)
+    assert make_ask(make_inbound(), who, make_call()._replace(task_id=7), ROUTE, None).scopes is made.scopes
+    assert len(make_ask(make_inbound(), who, make_call()._replace(task_id=8), ROUTE, None).scopes) == 2
+    assert len(ask(who=who).scopes) == 2
+    strict = replace(ROUTE, prices=(UNKNOWN,), admits_unpriced=False)
+    with pytest.raises(ModelNotAllowed):
+        make_ask(make_inbound(), who, make_call()._replace(task_id=7), strict, None)
+    assert make_ask(make_inbound(), who, make_call(), strict, None).cost_micros == 0
 
 
 @pytest.mark.parametrize(("rpm", "left"), [(None, THROTTLED_RPM), (600, THROTTLED_RPM), (2, 2)])

@@ -76,6 +76,15 @@ async def test_a_team_brings_its_limits_and_narrows_the_models(
     assert found.user_limits == DEFAULTS
 
 
+async def test_a_task_brings_its_budgets(store: PostgresTokenStore, connection: asyncpg.Connection) -> None:
+    _, token = await add_token(connection, await add_user(connection))
+    task_id = await add_task(connection, "tutor", weekly_budget_micros=9, soft_weekly_budget_micros=5)
+    found = await store.find(digest(token))
+    assert found is not None
+    assert found.tasks[task_id].limits == Limits(weekly_budget_micros=9)
+    assert found.tasks[1].limits == Limits()
+
+
 async def test_a_user_without_quotas_has_the_defaults_as_they_are_now(
     store: PostgresTokenStore, connection: asyncpg.Connection
 ) -> None:
