@@ -16,9 +16,10 @@ from gateway.providers.rejection import redact, rejection
 from gateway.wire.frames import EventFrames
 from gateway.wire.sse import every_event_ends
 
-ENDPOINTS = frozenset(
-    (Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS)
-) | UNIT_BILLED
+ENDPOINTS = (
+    frozenset((Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.EMBEDDINGS, Endpoint.RESPONSES, Endpoint.MODERATIONS))
+    | UNIT_BILLED
+)
 # Every chunk names usage and finish_reason, nearly always as null. All begin with one quote, written once: the search
 # then leaps from quote to quote.
 _MATTERS = re.compile(rb'"(?:error"|(?:usage|finish_reason)"(?!: ?null)|response\.(?:completed|failed|incomplete)")')

@@ -5,6 +5,7 @@ Runs in a thread of its own, so that blocking and async clients can both be test
 
 import asyncio
 import contextlib
+import io
 import json
 import re
 import threading
@@ -13,6 +14,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
+
+from python_multipart import parse_form
+from python_multipart.multipart import Field, File
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,9 @@ class Received:
 
     @property
     def body(self) -> Any:
-        return json.loads(self.raw) if self.raw else None
+        """As JSON; of a form its fields, a file's as bytes."""
+        kind = self.headers.get("content-type", "")
+        return _form(kind, self.raw) if kind.startswith("multipart/") else json.loads(self.raw) if self.raw else None
 
     @property
     def model(self) -> str:
@@ -133,6 +139,22 @@ class ScriptedUpstream:
 
 
 _LISTING = b'{"object":"list","data":[{"id":"listed-model","object":"model"}]}'
+
+
+def _form(kind: str, raw: bytes) -> dict[str, str | bytes]:
+    said: dict[str, str | bytes] = {}
+
+    def on_field(field: Field) -> None:
+        assert field.field_name is not None
+        said[field.field_name.decode()] = (field.value or b"").decode()
+
+    def on_file(file: File) -> None:
+        assert file.field_name is not None
+        file.file_object.seek(0)
+        said[file.field_name.decode()] = file.file_object.read()
+
+    parse_form({"Content-Type": kind.encode()}, io.BytesIO(raw), on_field, on_file)
+    return said
 
 
 async def _read(reader: asyncio.StreamReader) -> Received | None:
