@@ -4,7 +4,6 @@ All are frozen but two: the `Meter`, which the relay fills as bytes pass, and th
 `lifecycle.py` writes. On the Exchange a field is None until its phase has run: that is how far the request got.
 """
 
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -220,7 +219,8 @@ class Usage(NamedTuple):
 class Meter:
     """What has passed so far. `usage` is the upstream's word; where there is none when the relay ends, our own count of
     the input and of `relayed` takes its place (`flags` say so). `answered`: a good reply of the upstream had begun, so
-    there is something to pay for; `complete`: it came to its end. `upstream_s`: seconds spent on the upstream."""
+    there is something to pay for; `complete`: it came to its end. `upstream_s`: seconds spent on the upstream.
+    `cost_micros` is known once the call is over, None where nothing was used or the price is unknown."""
 
     usage: Usage | None = None
     answered: bool = False
@@ -232,6 +232,7 @@ class Meter:
     relayed_bytes: int = 0
     counted_tokens: int = 0
     flags: set[str] = field(default_factory=set)
+    cost_micros: int | None = None
     target: "Target | None" = None
 
     def forget(self) -> None:
@@ -254,6 +255,9 @@ class Target:
         return f"{self.provider}/{self.upstream_model}"
 
 
+PHASES = ("authenticate", "parse", "route", "classify", "choose", "admit", "relay")
+
+
 @dataclass(slots=True)
 class Exchange:
     """Everything one request came to. Written by `lifecycle.py` alone."""
@@ -266,14 +270,11 @@ class Exchange:
     grant: Grant | None = None
     meter: Meter = field(default_factory=Meter)
     refusal: "Refusal | None" = None
-    marks: list[tuple[str, float]] = field(default_factory=list)
-
-    def mark(self, phase: str) -> None:
-        """Note that `phase` ends now."""
-        self.marks.append((phase, time.perf_counter()))
+    ends: list[float] = field(default_factory=list)
+    """When each of PHASES ended, as far as the request got."""
 
     @property
     def seconds(self) -> dict[str, float]:
         """How long each phase took."""
-        ends = [self.inbound.started, *(end for _, end in self.marks)]
-        return {phase: end - began for (phase, end), began in zip(self.marks, ends, strict=False)}
+        began = [self.inbound.started, *self.ends]
+        return {phase: end - began[i] for i, (phase, end) in enumerate(zip(PHASES, self.ends, strict=False))}

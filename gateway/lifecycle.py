@@ -10,6 +10,7 @@ costs a look-up.)
 
 import asyncio
 import logging
+from time import perf_counter
 
 from gateway.downstream import Downstream
 from gateway.errors import ClientGone, InsufficientQuota, InternalError, RateLimitExceeded, Refusal
@@ -25,7 +26,7 @@ from gateway.phases.recall import recall
 from gateway.phases.record import record
 from gateway.phases.relay import Relay
 from gateway.phases.route import find_route
-from gateway.phases.settle import count_missing, needs_count, settle
+from gateway.phases.settle import cost_of, count_missing, needs_count, settle
 from gateway.services import Services
 from gateway.tasks import uninterrupted
 
@@ -58,42 +59,42 @@ async def serve(inbound: Inbound, down: Downstream, s: Services) -> Exchange:
 
 
 async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
-    inbound, routing = ex.inbound, s.routing
+    inbound, routing, ended = ex.inbound, s.routing, ex.ends.append
 
     ex.principal = who = await authenticate(inbound.headers, s.tokens, inbound.at)
-    ex.mark("authenticate")
+    ended(perf_counter())
     if inbound.endpoint is Endpoint.MODELS:
         body = list_models(inbound, who, routing.catalog)
         down.answer(200, {**reply_headers(ex), "content-type": "application/json"}, body)
         return
 
     ex.call = call = await parse(inbound)
-    ex.mark("parse")
+    ended(perf_counter())
 
     task = check_task(call, who)
     route = find_route(call, who, routing.catalog)
-    ex.mark("route")
+    ended(perf_counter())
 
     ex.verdict = verdict = classify(call, task, s.classifier, routing.policy)
     enforce(verdict)
-    ex.mark("classify")
+    ended(perf_counter())
 
     plan = choose(what_is_asked(inbound, call, who, route, verdict, task), route, routing, s.load, s.rng)
     if plan.reason is not None:
         ex.meter.flags.add(plan.reason)
-    ex.mark("choose")
+    ended(perf_counter())
 
     cached = recall(inbound, call, who, route.cache, plan.targets, s) if route.cache is not None else None
     ex.ask = make_ask(inbound, who, call, route, verdict)
     ex.grant = await admit(ex.ask, s.quotas)
-    ex.mark("admit")
+    ended(perf_counter())
 
     relay = Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex))
     if cached is None:
         await relay.run(plan)
     else:
         await cached.answer(relay, lambda: relay.run(plan))
-    ex.mark("relay")
+    ended(perf_counter())
 
 
 async def _count_and_finish(ex: Exchange, call: ModelCall, down: Downstream, s: Services) -> None:
@@ -105,11 +106,12 @@ async def _count_and_finish(ex: Exchange, call: ModelCall, down: Downstream, s: 
 
 def _finish(ex: Exchange, down: Downstream, s: Services) -> None:
     """Nothing here waits, so nothing can come between."""
+    ex.meter.cost_micros = cost_of(ex.meter, ex.inbound.at)
     try:
         # A call that a limit refused holds nothing; one that was cut short while asking may hold something.
         if ex.ask is not None and (
             ex.grant is not None or not isinstance(ex.refusal, RateLimitExceeded | InsufficientQuota)
         ):
-            settle(ex.ask, ex.meter, s.quotas, ex.inbound.at)
+            settle(ex.ask, ex.meter, s.quotas)
     finally:
         record(ex, down.committed, s.log, s.metrics)

@@ -6,7 +6,6 @@ from gateway.errors import ClientGone
 from gateway.exchange import Exchange, Usage
 from gateway.logsink.base import LogRow, LogSink
 from gateway.metrics import Metrics
-from gateway.phases.settle import cost_of
 
 _NOTHING = Usage(0, 0)
 
@@ -55,7 +54,7 @@ def make_row(ex: Exchange, committed: bool, now: float) -> LogRow:
         "total_tokens": prompt_tokens + completion_tokens,
         "cached_tokens": usage[2],
         "reasoning_tokens": usage[3],
-        "cost_micros": cost_of(meter, inbound.at),
+        "cost_micros": meter.cost_micros,
         "ttfb_ms": (first_byte_at - began) * 1000 if first_byte_at else None,
         "total_ms": total_s * 1000,
         "overhead_ms": (total_s - meter.upstream_s) * 1000,

@@ -64,13 +64,13 @@ def _count_media(call: ModelCall, meter: Meter) -> None:
         meter.flags.add("usage_unknown")
 
 
-def settle(ask: Ask, meter: Meter, quotas: QuotaStore, at: datetime) -> None:
-    """Charge what was used, at the price of `at`, and give back the rest of what `ask` reserved."""
+def settle(ask: Ask, meter: Meter, quotas: QuotaStore) -> None:
+    """Charge what was used, and give back the rest of what `ask` reserved."""
     usage = meter.usage
     if usage is None:
         quotas.settle(ask, 0, 0)
     else:
-        quotas.settle(ask, usage.prompt_tokens + usage.completion_tokens, cost_of(meter, at) or 0)
+        quotas.settle(ask, usage.prompt_tokens + usage.completion_tokens, meter.cost_micros or 0)
 
 
 def cost_of(meter: Meter, at: datetime) -> int | None:

@@ -1,6 +1,6 @@
 """Reading token counts out of what an upstream says: anything but whole, non-negative numbers is no usage at all."""
 
-from typing import Any
+from typing import Any, TypeGuard
 
 from gateway.exchange import Usage
 
@@ -40,7 +40,7 @@ def merge(old: Usage | None, new: Usage) -> Usage:
     return Usage(*map(max, old, new))
 
 
-def _says_any(details: Any) -> bool:
+def _says_any(details: Any) -> TypeGuard[dict[str, Any]]:
     """Is there anything but zeros? Mostly there is not."""
     return isinstance(details, dict) and any(details.values())
 

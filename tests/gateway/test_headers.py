@@ -34,8 +34,8 @@ def test_the_intent_is_told_and_the_times_only_to_who_asks() -> None:
     assert reply_headers(ex)["x-guardflow-intent"] == "coding"
     assert "server-timing" not in reply_headers(ex)
     inbound = make_inbound(headers=bearer(x_guardflow_debug="1"))._replace(started=1.0)
-    asked = Exchange(inbound, marks=[("parse", 1.001235), ("admit", 1.501235)])
-    assert reply_headers(asked)["server-timing"] == "parse;dur=1.235, admit;dur=500.000"
+    asked = Exchange(inbound, ends=[1.001235, 1.501235])
+    assert reply_headers(asked)["server-timing"] == "authenticate;dur=1.235, parse;dur=500.000"
 
 
 def test_of_the_upstreams_headers_only_the_named_pass() -> None:

@@ -39,7 +39,7 @@ def test_an_answered_call_has_a_row_of_everything() -> None:
     inbound, target = make_inbound(), Target("a", "gpt", priced(2, 10))
     meter = Meter(
         Usage(100, 20, 7, 3), answered=True, complete=True, first_byte_at=inbound.started + 0.5, upstream_s=1.9,
-        attempts=2, flags={"b", "a"}, target=target,
+        attempts=2, flags={"b", "a"}, cost_micros=400, target=target,
     )  # fmt: skip
     call = make_call(stream=True)._replace(task_id=7)
     row = row_of(Exchange(inbound, replace(ALICE, team_id=5), call, VERDICT, meter=meter))

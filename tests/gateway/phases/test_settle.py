@@ -148,6 +148,8 @@ async def test_images_and_sound_are_more_tokens_than_bytes_but_not_without_end(u
 
 def test_what_was_used_is_charged_and_nothing_without_usage() -> None:
     quotas, ask = WatchedQuotas(), Ask("x", (), 100, 10)
-    settle(ask, meter(Usage(1000, 500)), quotas, NOW)
-    settle(ask, meter(None), quotas, NOW)
+    used = meter(Usage(1000, 500))
+    used.cost_micros = cost_of(used, NOW)
+    settle(ask, used, quotas)
+    settle(ask, meter(None), quotas)
     assert [settled[1:] for settled in quotas.settled] == [(1500, 450), (0, 0)]
