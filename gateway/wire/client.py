@@ -122,10 +122,7 @@ class ClientConnection(asyncio.Protocol):
     def _hand_over(self, data: bytes) -> None:
         self._edge.connections.discard(self)
         self._reader.close()
-        protocol = self._edge.elsewhere()
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        protocol.data_received(data)
+        self._edge.hand_on(self._transport, data)
 
     def _feed(self, data: bytes) -> None:
         reader = self._reader

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from gateway.downstream import Downstream
 from gateway.exchange import Exchange, Inbound
 from gateway.tasks import spawn
-from gateway.wire.client import ClientConnection
+from gateway.wire.client import STALLED_READER_S, ClientConnection
 
 Serve = Callable[[Inbound, Downstream], Awaitable[Exchange]]
 
@@ -32,6 +32,8 @@ class HttpEdge:
         self.elsewhere = elsewhere
         self.max_body_bytes = max_body_bytes
         self.connections: set[ClientConnection] = set()
+        self.handed_on: dict[asyncio.Transport, tuple[int, float]] = {}
+        """What their readers had not taken, and since when."""
         self.in_flight = 0
         self.draining = False
         self.now = 0.0
@@ -55,6 +57,26 @@ class HttpEdge:
         self.date = formatdate(usegmt=True)
         for connection in list(self.connections):
             connection.check(now)
+        for transport in list(self.handed_on):
+            self._check_handed_on(transport)
+
+    def hand_on(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Somebody else answers what begins with `data`. All we still see to is that its reader does not stall."""
+        self.handed_on[transport] = 0, self.now
+        protocol = self.elsewhere()
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+        protocol.data_received(data)
+
+    def _check_handed_on(self, transport: asyncio.Transport) -> None:
+        before, since = self.handed_on[transport]
+        waiting = transport.get_write_buffer_size()
+        if not waiting and transport.is_closing():
+            del self.handed_on[transport]
+        elif waiting != before:
+            self.handed_on[transport] = waiting, self.now
+        elif waiting and self.now - since > STALLED_READER_S:
+            transport.abort()
 
     def last_calls(self) -> None:
         """From now on every reply is the last of its connection."""

@@ -4,7 +4,14 @@ import asyncio
 
 import pytest
 
-from gateway.wire.client import CONGESTED_BYTES, HEAD_TIMEOUT_S, KEEP_ALIVE_S, LINGER_S, MAX_LINE_BYTES
+from gateway.wire.client import (
+    CONGESTED_BYTES,
+    HEAD_TIMEOUT_S,
+    KEEP_ALIVE_S,
+    LINGER_S,
+    MAX_LINE_BYTES,
+    STALLED_READER_S,
+)
 from gateway.wire.request_line import request_line
 from tests.gateway.wire.conftest import until
 from tests.gateway.wire.test_http import Edge, request
@@ -88,6 +95,30 @@ async def test_what_is_not_for_the_data_plane_is_handed_on_with_every_byte() -> 
         reply = await client.reply()
         assert (reply.status, reply.body) == (404, b"elsewhere /elsewhere")
         assert await client.is_closed()
+
+
+async def test_a_reader_that_stalls_elsewhere_is_cut_as_well() -> None:
+    edge = Edge(elsewhere=b"x" * 3_000_000)
+    async with edge.client(receive_buffer=4096) as client:
+        client.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        client.send(b"GET /elsewhere HTTP/1.1\r\nhost: a\r\n\r\n")
+        await until(lambda: edge.unread() > 0)
+        edge.pass_time(1)
+        edge.pass_time(STALLED_READER_S - 1)
+        assert edge.unread() > 0
+        edge.pass_time(2)
+        await until(lambda: edge.unread() == 0)
+        edge.pass_time(1)
+        assert not edge.http.handed_on
+
+
+async def test_who_was_answered_elsewhere_is_forgotten() -> None:
+    edge = Edge()
+    async with edge.client() as client:
+        await client.ask("/elsewhere", "GET")
+        assert await client.is_closed()
+        edge.pass_time(1)
+        assert not edge.http.handed_on
 
 
 @pytest.mark.parametrize("junk", [b"\x16\x03\x01\x00\xff\n", b"GET " + b"x" * (MAX_LINE_BYTES + 1), b"one\ntwo\n"])

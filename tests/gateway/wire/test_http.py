@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gateway.downstream import Downstream
 from gateway.exchange import Endpoint, Exchange, Inbound
 from gateway.lifecycle import serve
 from gateway.tasks import drain
+from gateway.wire import http
 from gateway.wire.client import BODY_TIMEOUT_S, CONGESTED_BYTES, STALLED_READER_S
 from gateway.wire.http import HttpEdge
 from tests.gateway.phases.test_stream import CHAT, ERROR, ROLE, STOP, USAGE, word
@@ -106,7 +108,8 @@ STREAMING = {**BODIES[Endpoint.CHAT], "stream": True}
 class Edge:
     """The edge before a gateway whose one provider is scripted."""
 
-    def __init__(self, *replies: ScriptedReply | Exception) -> None:
+    def __init__(self, *replies: ScriptedReply | Exception, elsewhere: bytes | None = None) -> None:
+        self._said_elsewhere = elsewhere
         self.upstream = ScriptedUpstream(*(replies or (ScriptedReply(REPLY, headers=JSON),)))
         self.world = World(make_config("a", retries=0, idle_timeout_s=5), {"a": self.upstream})
         self.server = web.Server(self._elsewhere, handler_cancellation=True)
@@ -118,7 +121,8 @@ class Edge:
         return await serve(inbound, down, self.world.services)
 
     async def _elsewhere(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = web.Response(status=404, text=f"elsewhere {request.path}")
+        body = self._said_elsewhere or f"elsewhere {request.path}".encode()
+        response = web.Response(status=404, body=body)
         response.force_close()
         return response
 
@@ -127,7 +131,8 @@ class Edge:
 
     def unread(self) -> int:
         """Bytes that were written and that the reader has not taken."""
-        return sum(one._transport.get_write_buffer_size() for one in self.http.connections)
+        transports = [*self.http.handed_on, *(one._transport for one in self.http.connections)]
+        return sum(one.get_write_buffer_size() for one in transports)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -517,6 +522,18 @@ async def test_requests_on_one_connection_are_answered_in_turn() -> None:
     async with Edge().client() as client:
         client.send(request() + request("/v1/models", "GET") + request(token=None))
         assert [(await client.reply()).status for _ in range(3)] == [200, 200, 401]
+
+
+async def test_time_in_which_the_loop_was_held_up_is_held_against_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http, "SWEEP_S", 0.01)
+    edge = Edge().http
+    await edge.listen("127.0.0.1", 0, 1)
+    await until(lambda: edge.now > 0)
+    before = edge.now
+    time.sleep(0.3)
+    await until(lambda: edge.now > before)
+    assert edge.now - before < 0.1
+    await edge.close()
 
 
 # Ids.

@@ -70,6 +70,14 @@ async def test_a_stream_of_nothing_has_a_head_and_an_end() -> None:
     assert paper.writes[0].endswith(b"chunked\r\n\r\n0\r\n\r\n")
 
 
+async def test_nothing_is_no_chunk() -> None:
+    """An empty one would say that the stream is at its end."""
+    reply = response(paper := Paper())
+    await reply.begin({})
+    assert reply.send(b"") is False
+    assert paper.writes == []
+
+
 async def test_http_1_0_has_no_chunks_and_its_stream_ends_with_the_connection() -> None:
     reply = response(paper := Paper(), is_http_1_1=False)
     await reply.begin({})
