@@ -1,7 +1,7 @@
 """A worker process: one event loop, one listener on the shared port, until SIGTERM.
 
 Draining: readiness goes false at once and new calls are still taken for a second (a load balancer needs that long to
-look elsewhere), then the listener closes and open calls get the grace time.
+look elsewhere), then the listener closes and open calls get what is left of the grace time.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from gateway.config import ConfigError
 from gateway.health import Phase
 from gateway.logs import configure
 from gateway.tasks import drain, spawn
+from gateway.wire.client import HEAD_TIMEOUT_S
 from guardflow.app import Gateway
 from guardflow.settings import Settings, load, process_environ
 
@@ -29,6 +30,9 @@ BACKLOG = 2048
 LAST_CALLS_S = 1.0
 REFRESH_S = 1.0
 DISCOVER_S = 300.0
+LAST_BYTES_S = 1.0
+"""For what has no place in the grace time: replies on their way out, and handlers of the control plane. It is needed
+three times over at most, within the time that the supervisor waits beyond the grace time before it kills."""
 _POLL_S = 0.02
 
 
@@ -69,37 +73,47 @@ async def _run(settings: Settings) -> None:
 
 async def _listen(gateway: Gateway, settings: Settings) -> list[web.AppRunner]:
     """The main port, and those of the admin app and the metrics where they have their own."""
-    main = web.AppRunner(gateway.main_app(), handler_cancellation=True, access_log=None)
+    main = make_runner(gateway.main_app())
     await main.setup()
     assert main.server is not None
     await gateway.make_edge(main.server).listen(settings.api_host, settings.api_port, BACKLOG)
     runners = [main]
     for app, port in ((gateway.admin_app, settings.admin_port), (gateway.metrics_app, settings.metrics_port)):
         if port is not None:
-            runner = web.AppRunner(app(), access_log=None)
+            runner = make_runner(app())
             await runner.setup()
             await web.TCPSite(runner, settings.api_host, port, backlog=BACKLOG, reuse_port=True).start()
             runners.append(runner)
     return runners
 
 
+def make_runner(app: web.Application, head_timeout_s: float = HEAD_TIMEOUT_S) -> web.AppRunner:
+    """aiohttp holds a connection that says nothing, or half a head, for its `keepalive_timeout`: an hour."""
+    return web.AppRunner(
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        keepalive_timeout=head_timeout_s,
+        shutdown_timeout=LAST_BYTES_S,
+    )
+
+
 async def _drain(gateway: Gateway, settings: Settings, runners: list[web.AppRunner]) -> None:
     gateway.health.phase = Phase.DRAINING
     gateway.edge.last_calls()
+    deadline = time.monotonic() + settings.grace_s
     await asyncio.sleep(LAST_CALLS_S)
     gateway.edge.stop_listening()
     for runner in runners:
         for site in list(runner.sites):
             await site.stop()
-    deadline = time.monotonic() + settings.grace_s
     while gateway.in_flight and time.monotonic() < deadline:  # noqa: ASYNC110 - a counter is what the hot path affords
         await asyncio.sleep(_POLL_S)
     if gateway.in_flight:
         logger.warning("%d calls are cut off: the grace time is over", gateway.in_flight)
-    await gateway.edge.close()
-    for runner in runners:
-        await runner.cleanup()
-    await drain(timeout_s=5.0)
+    await gateway.edge.close(LAST_BYTES_S)
+    await asyncio.gather(*(runner.cleanup() for runner in runners))
+    await drain(timeout_s=LAST_BYTES_S)
 
 
 async def _every(seconds: float, do: Callable[[], Awaitable[None]]) -> None:

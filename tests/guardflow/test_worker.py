@@ -1,5 +1,6 @@
 """One worker process by itself: what it is told by signals, and what that changes for who calls it."""
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -13,8 +14,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from guardflow.settings import Settings, load
+from guardflow.worker import make_runner
 from tests.guardflow.process import ROOT, environment
 
 pytestmark = pytest.mark.slow
@@ -115,6 +118,33 @@ def test_a_connection_that_only_stays_open_does_not_cost_the_grace_time(worker: 
         idle.settimeout(1)
         while idle.recv(65536):
             pass
+
+
+def test_a_body_that_never_comes_holds_up_no_end(worker: Worker) -> None:
+    """The supervisor kills what is still there five seconds after the grace time."""
+    host, port = worker.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as stuck:
+        stuck.sendall(b"POST /api/v1/auth/login HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        time.sleep(0.2)
+        began = time.monotonic()
+        worker.process.terminate()
+        assert worker.process.wait(30) == 0
+        assert time.monotonic() - began < 6
+
+
+@pytest.mark.parametrize("said", [b"", b"GET /health HTTP/1.1\r\nHo"])
+async def test_a_connection_without_a_whole_head_is_closed(said: bytes) -> None:
+    runner = make_runner(web.Application(), head_timeout_s=0.1)
+    await runner.setup()
+    assert runner.server is not None
+    listener = await asyncio.get_running_loop().create_server(runner.server, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*listener.sockets[0].getsockname())
+    writer.write(said)
+    async with asyncio.timeout(5):
+        assert await reader.read() == b""
+    writer.close()
+    listener.close()
+    await runner.cleanup()
 
 
 def test_a_bad_file_is_refused_in_the_log_and_a_mended_one_is_taken_up(worker: Worker) -> None:
