@@ -4,6 +4,7 @@ In this order: who is it, may they, what do they say, do it. Nobody without the 
 would have been.
 """
 
+import asyncio
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -28,6 +29,7 @@ from gateway.errors import (
     InvalidRequest,
     MethodNotAllowed,
     Refusal,
+    RequestTimeout,
     RequestTooLarge,
     UnsupportedMediaType,
 )
@@ -35,6 +37,7 @@ from gateway.errors import (
 logger = logging.getLogger("guardflow.admin")
 
 BODY_BYTES_MAX = 1024 * 1024
+BODY_TIMEOUT_S = 30.0
 Endpoint = Callable[[web.Request], Awaitable[web.StreamResponse]]
 REQUEST_ID = web.RequestKey("request_id", str)
 
@@ -131,10 +134,14 @@ async def _body(request: web.Request) -> bytes:
     if (request.content_length or 0) > BODY_BYTES_MAX:
         raise too_large
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            raise too_large
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > BODY_BYTES_MAX:
+                    raise too_large
+    except TimeoutError as error:
+        raise RequestTimeout("The request body did not arrive in time.") from error
     return bytes(body)
 
 

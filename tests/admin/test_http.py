@@ -1,10 +1,12 @@
 """Every answer of the control plane: its shape, its headers, whatever went wrong."""
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 
+from admin import http
 from admin.app import AdminDeps
 from gateway.db import connect_pool
 from tests.admin.conftest import Api, Client, People, make_app, said
@@ -39,6 +41,19 @@ async def test_an_api_token_is_no_session(api: Api, client: Client) -> None:
     token = (await api.post("/tokens", {"user_id": me}, 201))["api_token"]
     for headers in ({"Authorization": f"Bearer {token}"}, {"x-api-key": token}):
         await said(await client.get("/api/v1/admin/users", headers=headers), 401)
+
+
+async def test_a_body_that_does_not_come_is_given_up(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may begin to sign in."""
+    monkeypatch.setattr(http, "BODY_TIMEOUT_S", 0.05)
+    never = asyncio.Event()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"{"
+        await never.wait()
+
+    answer = await said(await client.post("/api/v1/auth/login", data=body()), 408)
+    assert answer["code"] == "request_timeout"
 
 
 async def test_answers_are_not_cached_or_sniffed(api: Api, client: Client) -> None:
