@@ -50,22 +50,35 @@ _SECURITY_SCHEMES = {
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """An endpoint of the data plane: its body is its own API's, passed on, so only what we read is described."""
+    """An endpoint of the data plane: its body is its own API's, passed on, so only what we read is described. `file`:
+    what is asked for by a form, with a file of that name. `gives` are kinds of content besides JSON."""
 
     path: str
     summary: str
     needs: tuple[str, ...] = ()
     method: str = "post"
+    file: str | None = None
+    gives: tuple[str, ...] = ()
 
 
 _MODEL_AND = ("model",)
+_EVENTS = ("text/event-stream",)
+_TEXTS = ("text/plain", "text/vtt", "application/x-subrip")
 DATA_PLANE = (
-    _Call("chat/completions", "A chat completion (OpenAI)", (*_MODEL_AND, "messages")),
-    _Call("completions", "A completion (OpenAI)", (*_MODEL_AND, "prompt")),
+    _Call("chat/completions", "A chat completion (OpenAI)", (*_MODEL_AND, "messages"), gives=_EVENTS),
+    _Call("completions", "A completion (OpenAI)", (*_MODEL_AND, "prompt"), gives=_EVENTS),
     _Call("embeddings", "Embeddings (OpenAI)", (*_MODEL_AND, "input")),
-    _Call("responses", "A response (OpenAI)", (*_MODEL_AND, "input")),
+    _Call("responses", "A response (OpenAI)", (*_MODEL_AND, "input"), gives=_EVENTS),
     _Call("moderations", "A judgement of a text (OpenAI)", ("input",)),
-    _Call("messages", "A message (Anthropic)", (*_MODEL_AND, "messages", "max_tokens")),
+    _Call("images/generations", "Images (OpenAI)", (*_MODEL_AND, "prompt"), gives=_EVENTS),
+    _Call("images/edits", "Images that change others (OpenAI)", (*_MODEL_AND, "prompt"), file="image", gives=_EVENTS),
+    _Call("images/variations", "Images like another (OpenAI)", _MODEL_AND, file="image"),
+    _Call("audio/speech", "A text spoken (OpenAI)", (*_MODEL_AND, "input"), gives=("audio/*", *_EVENTS)),
+    _Call("audio/transcriptions", "Sound written down (OpenAI)", _MODEL_AND, file="file", gives=(*_TEXTS, *_EVENTS)),
+    _Call("audio/translations", "Sound written down in English (OpenAI)", _MODEL_AND, file="file", gives=_TEXTS),
+    _Call("rerank", "Texts in the order of their relevance (Cohere, Jina)", (*_MODEL_AND, "query", "documents")),
+    _Call("messages", "A message (Anthropic)", (*_MODEL_AND, "messages", "max_tokens"), gives=_EVENTS),
+    _Call("messages/count_tokens", "The tokens of a message (Anthropic)", (*_MODEL_AND, "messages")),
     _Call("models", "The models that may be called", method="get"),
     _Call("models/{model}", "One model", method="get"),
 )
@@ -177,8 +190,10 @@ def _data_operation(prefix: str, call: _Call) -> Json:
     if "{model}" in call.path:
         operation["parameters"] = [{"name": "model", "in": "path", "required": True, "schema": {"type": "string"}}]
     if call.method == "post":
-        operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(call)}}}
-        operation["responses"]["200"]["content"]["text/event-stream"] = {"schema": {"type": "string"}}
+        kind = "application/json" if call.file is None else "multipart/form-data"
+        operation["requestBody"] = {"required": True, "content": {kind: {"schema": _body(call)}}}
+    for kind in call.gives:
+        operation["responses"]["200"]["content"][kind] = {"schema": {"type": "string"}}
     return operation
 
 
@@ -190,9 +205,13 @@ def _body(call: _Call) -> Json:
         "stream": {"type": "boolean", "default": False},
         "task_id": {"type": "integer", "description": "What the call is for; never sent on."},
     }
-    names = {*call.needs, "stream", "task_id"}
+    names = {*call.needs, "task_id", *(["stream"] if _EVENTS[0] in call.gives else [])}
     properties = {name: known.get(name, {}) for name in sorted(names)}
-    return {"type": "object", "required": list(call.needs), "properties": properties, "additionalProperties": True}
+    needs = list(call.needs)
+    if call.file is not None:
+        properties[call.file] = {"type": "string", "contentMediaType": "application/octet-stream"}
+        needs.append(call.file)
+    return {"type": "object", "required": needs, "properties": properties, "additionalProperties": True}
 
 
 def _operation_id(method: str, path: str) -> str:

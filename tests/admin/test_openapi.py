@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from admin.app import ADMIN_PREFIX, ADMIN_ROUTES, MAIN_ROUTES, AdminDeps
 from admin.openapi import DATA_PLANE, DATA_PREFIXES, document
-from gateway.exchange import Json
+from gateway.exchange import Endpoint, Json
 from tests.admin.conftest import make_app
 
 DOCUMENT = document("1.2.3", MAIN_ROUTES, ADMIN_PREFIX, ADMIN_ROUTES)
@@ -79,3 +79,18 @@ def test_no_reply_has_a_field_for_a_hash_or_a_password() -> None:
     for model in shown:
         assert issubclass(model, BaseModel)
         assert not [name for name in model.model_fields if "hash" in name or "password" in name]
+
+
+def test_every_endpoint_of_the_data_plane_is_described() -> None:
+    described = {call.path for call in DATA_PLANE}
+    assert described >= {endpoint.value for endpoint in Endpoint} - {Endpoint.GENERATE.value}
+
+
+def test_a_form_is_described_as_one_and_sound_as_sound() -> None:
+    heard = operations()["POST", "/v1/audio/transcriptions"]
+    schema = heard["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert schema["required"] == ["model", "file"]
+    assert set(schema["properties"]) == {"model", "file", "stream", "task_id"}
+    assert {"application/json", "text/plain", "text/event-stream"} <= set(heard["responses"]["200"]["content"])
+    assert "audio/*" in operations()["POST", "/api/v1/audio/speech"]["responses"]["200"]["content"]
+    assert set(operations()["POST", "/v1/embeddings"]["responses"]["200"]["content"]) == {"application/json"}
