@@ -28,6 +28,7 @@ class Route:
     prices: tuple[Prices, ...] = ()
     cache: CacheConfig | None = None
     admits_unpriced: bool = True
+    hedge: bool = False
 
     @property
     def owner(self) -> str:
@@ -96,6 +97,7 @@ def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig 
         model.max_output_tokens,
         tuple(dict.fromkeys(prices)),
         cache,
+        model.hedge,
     )
 
 

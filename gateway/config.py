@@ -156,6 +156,7 @@ class ModelConfig(_Strict):
     strategy: Strategy = "weighted"
     sticky: Literal["conversation"] | None = None
     canary: CanaryConfig | None = None
+    hedge: bool = False
     fallbacks: tuple[FallbackConfig, ...] = ()
     price: PeriodsConfig | None = None
     max_output_tokens: int = Field(default=4096, ge=1)

@@ -44,7 +44,7 @@ def choose(asked: Asked, route: Route, routing: Routing, load: Load, rng: random
             on += [troubles] * len(more)
     if not targets:
         raise InvalidRequest(f"The model {asked.call.model!r} can't be reached by /v1/{endpoint}.", param="model")
-    return Plan(targets, on, f"route:{reason}" if reason else None)
+    return Plan(targets, on, f"route:{reason}" if reason else None, route.hedge and asked.call.stream)
 
 
 def _that_speak(endpoint: Endpoint, order: Sequence[Option], connections: Mapping[str, Connection]) -> list[Target]:

@@ -8,7 +8,7 @@ is handed down to whatever waits, so that a call which goes well sets no timer o
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import orjson
@@ -18,6 +18,7 @@ from gateway.downstream import Downstream
 from gateway.errors import ClientGone, Overloaded, Refusal, UpstreamError, UpstreamTimeout
 from gateway.exchange import UNIT_BILLED, Inbound, Meter, ModelCall, Target
 from gateway.headers import served_by
+from gateway.phases.hedge import Attempt, Race
 from gateway.phases.pass_through import PassThrough
 from gateway.phases.stream import StreamRelay
 from gateway.phases.translated_stream import TranslatedStream
@@ -62,10 +63,12 @@ class Relay:
             first = self._next(plan, -1, {}, "error")
             if first is None:
                 raise self._overloaded(plan.targets)
+            failed: dict[int, Refusal] = {}
             try:
-                await self._attempt(plan.targets[first])
+                await (self._hedge(plan, first, failed) if plan.hedged else self._attempt(plan.targets[first]))
             except Refusal as refusal:
-                await self._try_again(plan, first, refusal)
+                failed.setdefault(first, refusal)
+                await self._try_again(plan, first, refusal, failed)
         except ClientGone:
             raise
         except Refusal:
@@ -75,9 +78,34 @@ class Relay:
         finally:
             self.s.retry_budget.active -= 1
 
-    async def _try_again(self, plan: Plan, last: int, refusal: Refusal) -> None:
-        failed = {last: refusal}
-        for attempt in range(1, max(len(plan.targets), 1 + self.routing.defaults.retries)):
+    async def _hedge(self, plan: Plan, first: int, failed: dict[int, Refusal]) -> None:
+        """The first attempt, and before it is over maybe a second. `failed` is told what the second came to."""
+        load, budget, one = self.s.load, self.s.retry_budget, plan.targets[first]
+        after_s, at = load.nearly_always_s(one.key), self._next(plan, first, {}, "timeout")
+        if after_s is None or at is None or at == first:
+            await self._attempt(one)
+            return
+        race, asked, other = Race(self.down, self.meter), False, plan.targets[at]
+
+        def may() -> bool:
+            nonlocal asked
+            asked = self._has_room(other) and budget.take()
+            return asked
+
+        try:
+            await race.run(self._apart(one), self._apart(other), after_s, may)
+        finally:
+            if asked:
+                budget.release()
+            if len(race.refusals) > 1:
+                failed[at] = race.refusals[1]
+
+    def _apart(self, target: Target) -> Attempt:
+        """An attempt with a way back and a meter of its own."""
+        return lambda down, meter: Relay._attempt(replace(self, down=down, meter=meter), target)
+
+    async def _try_again(self, plan: Plan, last: int, refusal: Refusal, failed: dict[int, Refusal]) -> None:
+        for attempt in range(len(failed), max(len(plan.targets), 1 + self.routing.defaults.retries)):
             trouble = trouble_of(refusal)
             if self.down.committed or trouble is None:
                 raise refusal
@@ -176,7 +204,7 @@ class Relay:
             if reply is not None:
                 reply.abort()  # nothing to do for a reply that was read to its end
             meter.upstream_s += time.perf_counter() - began
-            self.s.load.end(key, meter.first_byte_at - began if meter.first_byte_at is not None else None)
+            self._note(key, None if meter.first_byte_at is None else meter.first_byte_at - began)
         breakers.succeeded(key)
 
     def _request(self, target: Target, provider: Provider) -> tuple[UpstreamRequest, Translation | None]:
@@ -186,6 +214,12 @@ class Relay:
         assert provider.conversations is not None, "routes lead to providers that can be spoken to"
         translation = Translation(self.call, self.inbound, provider.conversations)
         return translation.request(target), translation
+
+    def _note(self, key: str, took_s: float | None) -> None:
+        """An attempt is over whose first byte took so long, if there was one."""
+        self.s.load.end(key, took_s)
+        if took_s is not None and self.call.stream:
+            self.s.load.streamed(key, took_s)
 
     def _tell(self, target: Target, refusal: Refusal) -> None:
         """Tell the breaker of an attempt that failed, and who chooses by latency."""

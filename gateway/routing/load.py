@@ -6,6 +6,7 @@ whoever was slow is tried again. The load is that time × (calls under way + 1).
 """
 
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import exp
@@ -17,6 +18,9 @@ FAILED_S = 5.0
 UNKNOWN_S = 1e6
 """A target that has not answered yet has the next call only if nobody waits for it already (Finagle's penalty)."""
 MAX_TARGETS = 10_000
+LATEST = 100
+ENOUGH = 20
+"""So many of a target's streams tell how long the next one may take."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,8 @@ class Load:
     calls: dict[str, int] = field(default_factory=dict)
     _took: dict[str, tuple[float, float]] = field(default_factory=dict)
     """The peak EWMA of each target, and when it was that."""
+    _streams: dict[str, deque[float]] = field(default_factory=dict)
+    """Times to the first bytes of a target's latest streams."""
 
     def begin(self, key: str) -> None:
         self.calls[key] = self.calls.get(key, 0) + 1
@@ -50,6 +56,22 @@ class Load:
         self._took[key] = seconds, now
         if len(self._took) > MAX_TARGETS:  # clients may name models of their own where names pass through
             del self._took[next(iter(self._took))]
+
+    def streamed(self, key: str, took_s: float) -> None:
+        """The same of a stream, for those who ask twice."""
+        times = self._streams.get(key)
+        if times is None:
+            times = self._streams[key] = deque(maxlen=LATEST)
+            if len(self._streams) > MAX_TARGETS:
+                del self._streams[next(iter(self._streams))]
+        times.append(took_s)
+
+    def nearly_always_s(self, key: str) -> float | None:
+        """The 95th percentile of the time to a stream's first byte; None until there is enough to tell."""
+        times = self._streams.get(key)
+        if times is None or len(times) < ENOUGH:
+            return None
+        return sorted(times)[int(len(times) * 0.95)]
 
     def failed(self, key: str) -> None:
         self.took(key, FAILED_S)

@@ -27,11 +27,13 @@ class When(NamedTuple):
 
 class Plan(NamedTuple):
     """The targets to try, best first. `on` says of each which troubles of an attempt before lead to it; `reason` is a
-    flag of the log row, None where there was nothing to choose."""
+    flag of the log row, None where there was nothing to choose; `hedged`: a second one may be asked before the first
+    has answered."""
 
     targets: Sequence[Target]
     on: Sequence[frozenset[Trouble]]
     reason: str | None = None
+    hedged: bool = False
 
 
 class Option(NamedTuple):

@@ -249,8 +249,9 @@ async def test_calls_under_way_are_counted_until_they_end() -> None:
     calls = Calls(ScriptedUpstream(ScriptedReply(ROLE, for_ever)), idle_timeout_s=9)
     load = calls.world.services.load
     task = asyncio.create_task(calls.call(make_call(stream=True)))
-    while not calls.down.committed:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(3):
+        while not calls.down.committed:
+            await asyncio.sleep(0)
     assert load.calls == {"a/m": 1}
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -329,8 +330,9 @@ async def test_a_slow_provider_holds_up_only_so_many_calls() -> None:
     connections = calls.world.services.routing.connections
     connections["a"] = replace(connections["a"], bulkhead=bulkhead)
     waiting = [asyncio.create_task(calls.call()) for _ in range(2)]
-    while calls.asked != [2, 0]:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(3):
+        while calls.asked != [2, 0]:
+            await asyncio.sleep(0)
     assert (await calls.call()).headers["x-guardflow-model"] == "b/m"
     calls.plan = Plan(calls.targets[:1], [ON_ILLNESS])
     assert isinstance(await calls.refused(), Overloaded)

@@ -5,7 +5,7 @@ from math import e
 import pytest
 
 from gateway.routing import load as module
-from gateway.routing.load import FADES_IN_S, FAILED_S, UNKNOWN_S, Load
+from gateway.routing.load import ENOUGH, FADES_IN_S, FAILED_S, LATEST, UNKNOWN_S, Load
 from tests.gateway.scripted import Clock
 
 
@@ -101,5 +101,22 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         load.took(key, 1)
         load.begin(key)
         load.end(key)
+    for key in "abcd":
+        load.streamed(key, 1)
+    assert len(load._streams) == 3
     assert [load.cost(key) for key in "abcd"] == [1, 0, 1, 1]  # the one heard of least lately is forgotten
     assert load.calls == {}
+
+
+def test_what_streams_nearly_always_take_is_known_once_there_were_enough() -> None:
+    load = Load(Clock())
+    for milliseconds in range(1, ENOUGH):
+        load.streamed("a", milliseconds / 1000)
+    assert load.nearly_always_s("a") is None
+    for milliseconds in range(ENOUGH, LATEST + 1):
+        load.streamed("a", milliseconds / 1000)
+    assert load.nearly_always_s("a") == pytest.approx(0.096)
+    for _ in range(LATEST):
+        load.streamed("a", 2)
+    assert load.nearly_always_s("a") == 2
+    assert load.nearly_always_s("b") is None
