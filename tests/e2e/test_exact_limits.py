@@ -70,3 +70,30 @@ async def test_tokens_that_are_reserved_are_nobody_elses(gateway: MakeGateway) -
     assert used <= 1_000
     quota = quota_of(process.base_url, user)
     assert (quota["daily"]["used"], quota["daily"]["reserved"]) == (used, 0)
+
+
+async def test_a_team_s_money_is_spent_once_whoever_of_its_members_asks(gateway: MakeGateway) -> None:
+    """A week's 2,000 micro-dollars, asked for by 60 at once, of two users on two workers, who want up to 260 each."""
+    config = {
+        "providers": {"echo": {"type": "echo"}}, "limits": PLENTY, "prices": {"echo/*": {"input": 1, "output": 2}},
+    }  # fmt: skip
+    process = gateway(config, workers=2)
+    staff = Staff(process.base_url)
+    users = [staff.caller(), staff.caller()]
+    team = staff.do("POST", "/teams", {"name": "research", "weekly_budget_micros": 2_000})
+    staff.do("POST", f"/teams/{team['id']}/members", {"user_ids": [user.user_id for user in users]})
+    body = {"model": "echo", "max_tokens": 100, "messages": [{"role": "user", "content": "Hello " * 60}]}
+    connections = [await Connection.open(process.base_url) for _ in range(60)]
+    heard = await asyncio.gather(
+        *(connection.ask(users[number % 2].token, body) for number, connection in enumerate(connections))
+    )
+    assert {one.status for one in heard} == {200, 429}
+    assert {one.headers["x-guardflow-limit"] for one in heard if one.status == 429} == {"weekly_budget_micros"}
+    rows = [row for user in users for row in LedgerReader(process.database_url).rows(user.user_id, at_least=30)]
+    assert {row["team_id"] for row in rows} == {team["id"]}
+    cost = sum(row["cost_micros"] or 0 for row in rows)
+    assert cost == sum(row["prompt_tokens"] + 2 * row["completion_tokens"] for row in rows)
+    assert 0 < cost <= 2_000
+    budget = quota_of(process.base_url, users[0])["team"]["weekly_budget_micros"]
+    assert (budget["used"], budget["reserved"]) == (cost, 0)
+    assert staff.do("GET", f"/teams/{team['id']}/usage")["totals"]["cost_micros"] == cost
