@@ -17,7 +17,6 @@ from gateway.exchange import Usage
 _PICOS = 1_000_000
 """In a micro-dollar."""
 _HALF = _PICOS // 2
-_PLAIN = (0, 0, 0, 0, 0)
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 MOST_FOUND = 1_000
 """Clients may make up names of models: for so many it is remembered what they cost."""
@@ -85,20 +84,21 @@ def cost_micros(prices: Prices, usage: Usage | None, at: datetime) -> int | None
     """What `usage` costs at the price of `at`; None where that is unknown."""
     if usage is None:
         return None
-    for price in prices:
-        if price[0] <= at:
-            picos = usage[0] * price[1] + usage[1] * price[2] + usage[2] * price[3] + usage[3] * price[4]
-            if usage[4:] != _PLAIN:
-                picos += sum(count * more for count, more in zip(usage[4:], price[5], strict=True))
+    for since, into, out, cached_more, reasoned_more, others_more, _, _ in prices:
+        if since <= at:
+            prompt, completion, cached, reasoned, written, image, audio, drawn, spoken = usage
+            picos = prompt * into + completion * out + cached * cached_more + reasoned * reasoned_more
+            if written or image or audio or drawn or spoken:
+                picos += sum(count * more for count, more in zip(usage[4:], others_more, strict=True))
             return (picos + _HALF) // _PICOS if picos > 0 else 0
     return None
 
 
 def most_micros(prices: Prices, input_tokens: int, output_tokens: int, at: datetime) -> int | None:
     """What to hold for a call that may use so much, whatever comes out of a cache; None where the price is unknown."""
-    for price in prices:
-        if price[0] <= at:
-            return -(-(input_tokens * price[6] + output_tokens * price[7]) // _PICOS)
+    for since, _, _, _, _, _, into, out in prices:
+        if since <= at:
+            return -(-(input_tokens * into + output_tokens * out) // _PICOS)
     return None
 
 
