@@ -23,7 +23,7 @@ MAX_OUTPUT_TOKENS = 10_000_000
 
 # Unions in tuples: `str | list` is built anew each time it is read.
 _TEXT_OR_LIST = (str, list)
-_LIST_OR_NONE = (list, NoneType)
+_CONTENT = (str, list, NoneType)
 _OPTIONAL_OBJECT = (dict, NoneType)
 _CONTENTS = (list, dict, str)
 _TOKEN_LIMIT_FIELDS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
@@ -128,7 +128,7 @@ def _model(endpoint: Endpoint, body: Json) -> str:
 
 
 def _input(endpoint: Endpoint, body: Json) -> Any:
-    """What the call is about, checked."""
+    """What the call is about, checked; None where it is text and nothing else."""
     name = _INPUT_FIELD.get(endpoint) or _MEDIA_FIELD[endpoint]
     given = body.get(name)
     if given is None:
@@ -136,25 +136,32 @@ def _input(endpoint: Endpoint, body: Json) -> Any:
             return None  # a stored prompt template takes the place of input
         raise InvalidRequest(f"'{name}' is required.", param=name)
     if name == "messages":
-        _check_messages(given)
-    elif not isinstance(given, _TEXT_OR_LIST):
+        return None if _check_messages(given) else given
+    if not isinstance(given, _TEXT_OR_LIST):
         raise InvalidRequest(f"'{name}' must be a string or an array.", param=name)
     return given
 
 
-def _check_messages(messages: Any) -> None:
+def _check_messages(messages: Any) -> bool:
+    """Whether all of them are plain: a role and a text, as nearly all are."""
     if not isinstance(messages, list) or not messages:
         raise InvalidRequest("'messages' must be an array with at least one message.", param="messages")
+    plain = True
     for i, message in enumerate(messages):
-        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
-            raise InvalidRequest(f"'messages[{i}]' must be an object with a role.", param=f"messages[{i}]")
-        content = message.get("content")
-        if not isinstance(content, str) and not isinstance(content, _LIST_OR_NONE):
-            raise InvalidRequest(
-                f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content"
-            )
-        if not _MESSAGE_FIELDS.issuperset(message):
-            refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
+        if type(message) is not dict or len(message) != 2 or type(message.get("content")) is not str:
+            plain = False
+            _check_message(message, i)
+        elif type(message.get("role")) is not str:
+            _check_message(message, i)
+    return plain
+
+
+def _check_message(message: Any, i: int) -> None:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        raise InvalidRequest(f"'messages[{i}]' must be an object with a role.", param=f"messages[{i}]")
+    if not isinstance(message.get("content"), _CONTENT):
+        raise InvalidRequest(f"'messages[{i}].content' must be a string or an array.", param=f"messages[{i}].content")
+    refuse_look_alikes(message, _MESSAGE_FIELDS, f"messages[{i}].")
 
 
 def _max_output(body: Json) -> int | None:
