@@ -41,7 +41,7 @@ fmt: $(VENV)/.dev ## format, and mend what the linter can
 shape: $(VENV)/.dev ## how long functions and files are
 	@$(BIN)/python -m tests.house.shape
 
-docs: $(VENV)/.dev ## print the pages that come from code: settings, .env.example
+docs: $(VENV)/.dev ## print the pages that come from code: settings, dialects, .env.example
 	$(BIN)/python -m guardflow.reference
 
 load: $(VENV)/.dev ## the load scenarios, against the budgets

@@ -1,4 +1,5 @@
-"""The pages that are printed from code: docs/settings.md and .env.example. `make docs` writes them, a test compares."""
+"""The pages that are printed from code: docs/settings.md, docs/dialects.md and .env.example. `make docs` writes them, a
+test compares."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
+from guardflow.dialect_matrix import dialects_page
 from guardflow.settings import Settings, as_text
 
 _ROOT = Path(__file__).parent.parent
@@ -55,7 +57,12 @@ def env_example() -> str:
 
 
 def pages() -> dict[Path, str]:
-    return {_ROOT / "docs" / "settings.md": settings_page(), _ROOT / ".env.example": env_example()}
+    docs = _ROOT / "docs"
+    return {
+        docs / "settings.md": settings_page(),
+        docs / "dialects.md": dialects_page(),
+        _ROOT / ".env.example": env_example(),
+    }
 
 
 def _documented() -> Iterator[tuple[str, FieldInfo]]:
