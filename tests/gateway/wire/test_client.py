@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from gateway.wire.client import (
+    BODY_TIMEOUT_S,
     CONGESTED_BYTES,
     HEAD_TIMEOUT_S,
     KEEP_ALIVE_S,
@@ -246,9 +247,8 @@ async def test_a_body_given_up_ends_the_connection() -> None:
     edge = Edge()
     async with edge.client() as client:
         client.send(request()[:-5])
-        await until(lambda: edge.http.in_flight == 1)
-        await asyncio.sleep(0)
-        edge.pass_time(100)
+        await until(lambda: any(one._body_waiter for one in edge.http.connections))
+        edge.pass_time(BODY_TIMEOUT_S + 1)
         assert (await client.head())[1]["connection"] == "close"
 
 

@@ -247,7 +247,7 @@ async def test_of_two_thousand_clients_that_come_and_go_nothing_is_left(made: Ca
     async with echo.listening() as address:
         for _ in range(20):
             await asyncio.gather(*(come_and_go(rng, address, made(rng)) for _ in range(100)))
-    assert len(echo.seen) > 500
+    assert len(echo.seen) > 100  # most come to nothing, some must not
 
 
 @pytest.mark.slow
