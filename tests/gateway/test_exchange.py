@@ -1,7 +1,6 @@
 """The types that flow."""
 
 
-import pytest
 
 from gateway.exchange import Dialect, Endpoint, Exchange, Meter, Target, Usage
 from tests.gateway.scripted import make_call, make_inbound
