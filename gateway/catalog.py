@@ -11,7 +11,7 @@ from gateway.cache.rule import CacheConfig
 from gateway.config import Config, ModelConfig, UpstreamModelConfig
 from gateway.exchange import Target
 from gateway.prices import Prices, PriceTable, make_prices
-from gateway.routing.types import Canary, Fallback, Option, Terms, When, make_terms, option
+from gateway.routing.types import Canary, Fallback, Option, Shadow, Terms, When, make_terms, option
 
 DEFAULT_MAX_OUTPUT_TOKENS = 4096
 
@@ -29,6 +29,7 @@ class Route:
     cache: CacheConfig | None = None
     admits_unpriced: bool = True
     hedge: bool = False
+    shadow: Shadow | None = None
 
     @property
     def owner(self) -> str:
@@ -97,7 +98,8 @@ def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig 
         model.max_output_tokens,
         tuple(dict.fromkeys(prices)),
         cache,
-        model.hedge,
+        hedge=model.hedge,
+        shadow=Shadow(_target(model.shadow.target, model, table), model.shadow.percent / 100) if model.shadow else None,
     )
 
 

@@ -144,6 +144,13 @@ class CanaryConfig(_Strict):
     by: Literal["user", "conversation"] = "user"
 
 
+class ShadowConfig(_Strict):
+    """A target on trial: it gets copies of so many per cent of the calls, and nobody its answers."""
+
+    target: UpstreamModelConfig
+    percent: float = Field(default=100, ge=0, le=100)
+
+
 class FallbackConfig(_Strict):
     """Another name of this file, and the troubles that lead to it. A bare name is one for whatever is an illness."""
 
@@ -156,6 +163,7 @@ class ModelConfig(_Strict):
     strategy: Strategy = "weighted"
     sticky: Literal["conversation"] | None = None
     canary: CanaryConfig | None = None
+    shadow: ShadowConfig | None = None
     hedge: bool = False
     fallbacks: tuple[FallbackConfig, ...] = ()
     price: PeriodsConfig | None = None
@@ -321,8 +329,8 @@ def _cross_check(config: Config) -> Iterator[str]:
 
 
 def _faults_of(name: str, model: ModelConfig, config: Config) -> Iterator[str]:
-    canary = (model.canary.target,) if model.canary else ()
-    for target in (*model.targets, *canary):
+    on_trial = [trial.target for trial in (model.canary, model.shadow) if trial]
+    for target in (*model.targets, *on_trial):
         if config.providers and target.provider not in config.providers:
             yield f"no provider {target.provider!r}"
     if not any(target.weight > 0 for target in model.targets):

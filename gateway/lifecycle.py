@@ -21,6 +21,7 @@ from gateway.phases.authenticate import authenticate
 from gateway.phases.choose import choose, what_is_asked
 from gateway.phases.classify import check_task, classify, enforce
 from gateway.phases.list_models import list_models
+from gateway.phases.mirror import mirror
 from gateway.phases.parse import parse
 from gateway.phases.recall import recall
 from gateway.phases.record import record
@@ -89,6 +90,8 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
     ex.grant = await admit(ex.ask, s.quotas)
     ended(perf_counter())
 
+    if route.shadow is not None:
+        mirror(inbound, call, route.shadow, s, routing)
     relay = Relay(inbound, call, s, routing, down, ex.meter, reply_headers(ex))
     if cached is None:
         await relay.run(plan)

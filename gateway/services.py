@@ -24,6 +24,9 @@ from gateway.routing.keys import KeyRing
 from gateway.routing.load import Load
 from gateway.tokens.cached import CachedTokenStore
 
+MIRRORED_AT_ONCE = 32
+"""Copies of calls under way to targets on trial, in each worker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connection:
@@ -61,6 +64,7 @@ class Services:
     routing: Routing
     breakers: Breakers
     load: Load = field(default_factory=Load)
+    mirrored: Bulkhead = field(default_factory=lambda: Bulkhead(MIRRORED_AT_ONCE))
     cache: CacheStore = field(default_factory=MemoryCache)
     flights: Flights = field(default_factory=Flights)
     retry_budget: RetryBudget = field(default_factory=RetryBudget)

@@ -78,6 +78,11 @@ class Relay:
         finally:
             self.s.retry_budget.active -= 1
 
+    async def once(self, target: Target) -> None:
+        """Answer the call from this target, at the first attempt or not at all."""
+        self.ends_at = asyncio.get_running_loop().time() + self.routing.defaults.timeout_s
+        await self._attempt(target)
+
     async def _hedge(self, plan: Plan, first: int, failed: dict[int, Refusal]) -> None:
         """The first attempt, and before it is over maybe a second. `failed` is told what the second came to."""
         load, budget, one = self.s.load, self.s.retry_budget, plan.targets[first]

@@ -57,6 +57,13 @@ class Canary(NamedTuple):
     by_conversation: bool = False
 
 
+class Shadow(NamedTuple):
+    """`share` in [0, 1] of the calls are sent to this target as well, for nobody to see."""
+
+    target: Target
+    share: float
+
+
 class Fallback(NamedTuple):
     """A name whose targets are tried after a route's own, when the trouble is one of `on`."""
 

@@ -8,7 +8,7 @@ from gateway.catalog import DEFAULT_MAX_OUTPUT_TOKENS, Catalog
 from gateway.config import Config
 from gateway.exchange import Target
 from gateway.prices import UNKNOWN
-from gateway.routing.types import Fallback, When, make_terms, option
+from gateway.routing.types import Fallback, Shadow, When, make_terms, option
 from tests.gateway.scripted import priced
 
 
@@ -78,6 +78,7 @@ def test_a_route_is_what_the_file_says() -> None:
                 "strategy": "cheapest", "sticky": "conversation", "price": {"input": 1, "output": 9},
                 "canary": {"target": target("b", price={"input": 5, "output": 6}), "percent": 5, "by": "conversation"},
                 "fallbacks": ["n", {"model": "n", "on": ["context_length"]}],
+                "hedge": True, "shadow": {"target": target("b", model="next"), "percent": 10},
             },
             "n": {"targets": [target()]},
         }
@@ -97,6 +98,11 @@ def test_a_route_is_what_the_file_says() -> None:
     )
     assert route.prices == (priced(1, 9), priced(5, 6))
     assert route.owner == "a"
+    assert route.hedge
+    assert route.shadow == Shadow(Target("b", "next", priced(1, 9)), 0.1)
+    plain = made.find("n")
+    assert plain is not None
+    assert (plain.hedge, plain.shadow, plain.terms.canary) == (False, None, None)
 
 
 @pytest.mark.parametrize(

@@ -108,3 +108,10 @@ def test_a_call_is_judged_by_the_most_it_may_put_out() -> None:
     route = find_route(make_call(), ALICE, w.services.routing.catalog)
     for call, most in ((make_call(max_tokens=5), 5), (make_call(), route.max_output_tokens)):
         assert what_is_asked(make_inbound(), call, ALICE, route, None, None).output_tokens == most
+
+
+def test_only_streams_are_hedged_and_only_where_the_file_says_so() -> None:
+    stream = make_call(stream=True)
+    assert plan(world("a", "b", hedge=True), stream).hedged
+    assert not plan(world("a", "b", hedge=True)).hedged
+    assert not plan(world("a", "b"), stream).hedged
