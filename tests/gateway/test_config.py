@@ -1,13 +1,14 @@
 """`guardflow.yaml`: what is meant is understood, and what is wrong is told, all of it at once."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from gateway.config import Config, ConfigError, load_config, parse_config
+from gateway.config import OWN_TYPES, Config, ConfigError, load_config, parse_config
 
 SAMPLE = """
 providers:
@@ -324,3 +325,11 @@ def test_the_sample_of_the_page_on_routing_loads() -> None:
 def test_off_needs_no_quotes(said: str) -> None:
     config = parse_config(f"policies: {{mode: {said}, misuse: {{mode: {said}}}}}", {})
     assert (config.policies.mode, config.policies.misuse.mode) == ("off", "off")
+
+
+def test_the_providers_on_the_page_are_a_configuration() -> None:
+    page = Path(__file__).parents[2] / "docs" / "clients-and-providers.md"
+    example = page.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    names = re.findall(r"\$\{(\w+)\}", example)
+    providers = parse_config(example, dict.fromkeys(names, "k"), literal_keys=False).providers
+    assert {*OWN_TYPES, "groq"} == {provider.type for provider in providers.values()}
