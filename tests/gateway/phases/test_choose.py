@@ -9,8 +9,9 @@ import pytest
 from gateway.config import ILLNESSES
 from gateway.errors import InvalidRequest
 from gateway.exchange import Action, Endpoint, ModelCall, Task, Verdict
-from gateway.phases.choose import Plan, choose, what_is_asked
+from gateway.phases.choose import choose, what_is_asked
 from gateway.phases.route import find_route
+from gateway.routing.types import Plan
 from tests.gateway.scripted import (
     ALICE,
     FixedClassifier,
