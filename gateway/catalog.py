@@ -30,6 +30,8 @@ class Route:
     admits_unpriced: bool = True
     hedge: bool = False
     shadow: Shadow | None = None
+    is_plain: bool = False
+    """One target and nothing to weigh, as most names have it: then what is chosen is always the same."""
 
     @property
     def owner(self) -> str:
@@ -82,6 +84,7 @@ class Catalog:
             prices=(target.prices,),
             cache=self._cache,
             admits_unpriced=self._admits_unpriced,
+            is_plain=True,
         )
 
 
@@ -100,6 +103,7 @@ def _route(name: str, model: ModelConfig, table: PriceTable, cache: CacheConfig 
         cache,
         hedge=model.hedge,
         shadow=Shadow(_target(model.shadow.target, model, table), model.shadow.percent / 100) if model.shadow else None,
+        is_plain=len(options) == 1 and options[0].when is None and canary is None and not model.fallbacks,
     )
 
 

@@ -18,7 +18,7 @@ from gateway.exchange import Endpoint, Exchange, Inbound, ModelCall
 from gateway.headers import refusal_headers, reply_headers
 from gateway.phases.admit import admit, make_ask
 from gateway.phases.authenticate import authenticate
-from gateway.phases.choose import choose, what_is_asked
+from gateway.phases.choose import choose, plain_plan, what_is_asked
 from gateway.phases.classify import check_task, classify, enforce
 from gateway.phases.list_models import list_models
 from gateway.phases.mirror import mirror
@@ -80,7 +80,9 @@ async def _answer(ex: Exchange, down: Downstream, s: Services) -> None:
     enforce(verdict)
     ended(perf_counter())
 
-    plan = choose(what_is_asked(inbound, call, who, route, verdict, task), route, routing, s.load, s.rng)
+    plan = plain_plan(call, route, routing) or choose(
+        what_is_asked(inbound, call, who, route, verdict, task), route, routing, s.load, s.rng
+    )
     if plan.reason is not None:
         ex.meter.flags.add(plan.reason)
     ended(perf_counter())

@@ -22,6 +22,7 @@ from gateway.retry import RetryBudget
 from gateway.routing.bulkhead import Bulkhead
 from gateway.routing.keys import KeyRing
 from gateway.routing.load import Load
+from gateway.routing.types import Plan
 from gateway.tokens.cached import CachedTokenStore
 
 MIRRORED_AT_ONCE = 32
@@ -52,6 +53,10 @@ class Routing:
     connections: dict[str, Connection]
     policy: Policy
     defaults: DefaultsConfig
+    learns_latency: bool = True
+    """Does anything choose by how long answers take? Else nobody need remember it."""
+    plain: dict[tuple[str, Endpoint], Plan] = field(default_factory=dict)
+    """The plans of routes that leave nothing to choose."""
 
 
 @dataclass(slots=True)

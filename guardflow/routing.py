@@ -69,6 +69,7 @@ def make_routing(
         connections=dict(connections),
         policy=make_policy(config.policies, dict(thresholds)),
         defaults=config.defaults,
+        learns_latency=any(model.strategy == "latency" or model.hedge for model in config.models.values()),
     )
 
 

@@ -14,6 +14,22 @@ from gateway.routing.order import Asked, in_order
 from gateway.routing.types import ON_ILLNESS, Option, Plan
 from gateway.services import Connection, Routing
 
+MOST_PLAIN = 1_000
+"""Where names pass through, clients may make them up: of so many the plan is kept."""
+
+
+def plain_plan(call: ModelCall, route: Route, routing: Routing) -> Plan | None:
+    """The plan of a route that leaves nothing to choose, made once; None where there is something."""
+    if not route.is_plain:
+        return None
+    key = (route.name, call.endpoint)
+    plan = routing.plain.get(key)
+    if plan is None:
+        plan = _plan_of(call, _that_speak(call.endpoint, route.terms.general, routing.connections))
+        if len(routing.plain) < MOST_PLAIN:
+            routing.plain[key] = plan
+    return plan
+
 
 def what_is_asked(
     inbound: Inbound, call: ModelCall, who: Principal, route: Route, verdict: Verdict | None, task: Task | None
@@ -42,9 +58,14 @@ def choose(asked: Asked, route: Route, routing: Routing, load: Load, rng: random
             more = [target for target in _that_speak(endpoint, order, connections) if target not in targets]
             targets += more
             on += [troubles] * len(more)
+    plan = _plan_of(asked.call, targets)
+    return plan._replace(on=on, reason=f"route:{reason}" if reason else None, hedged=route.hedge and asked.call.stream)
+
+
+def _plan_of(call: ModelCall, targets: list[Target]) -> Plan:
     if not targets:
-        raise InvalidRequest(f"The model {asked.call.model!r} can't be reached by /v1/{endpoint}.", param="model")
-    return Plan(targets, on, f"route:{reason}" if reason else None, route.hedge and asked.call.stream)
+        raise InvalidRequest(f"The model {call.model!r} can't be reached by /v1/{call.endpoint}.", param="model")
+    return Plan(targets, [ON_ILLNESS] * len(targets))
 
 
 def _that_speak(endpoint: Endpoint, order: Sequence[Option], connections: Mapping[str, Connection]) -> list[Target]:

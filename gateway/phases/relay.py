@@ -60,7 +60,7 @@ class Relay:
         self.ends_at = asyncio.get_running_loop().time() + self.routing.defaults.timeout_s
         self.s.retry_budget.active += 1
         try:
-            first = self._next(plan, -1, {}, "error")
+            first = 0 if self._has_room(plan.targets[0]) else self._next(plan, 0, {}, "error")
             if first is None:
                 raise self._overloaded(plan.targets)
             failed: dict[int, Refusal] = {}
@@ -222,6 +222,8 @@ class Relay:
 
     def _note(self, key: str, took_s: float | None) -> None:
         """An attempt is over whose first byte took so long, if there was one."""
+        if not self.routing.learns_latency:
+            took_s = None
         self.s.load.end(key, took_s)
         if took_s is not None and self.call.stream:
             self.s.load.streamed(key, took_s)

@@ -9,7 +9,7 @@ import pytest
 from gateway.config import ILLNESSES
 from gateway.errors import InvalidRequest
 from gateway.exchange import Action, Endpoint, ModelCall, Task, Verdict
-from gateway.phases.choose import choose, what_is_asked
+from gateway.phases.choose import choose, plain_plan, what_is_asked
 from gateway.phases.route import find_route
 from gateway.routing.types import Plan
 from tests.gateway.scripted import (
@@ -116,3 +116,30 @@ def test_only_streams_are_hedged_and_only_where_the_file_says_so() -> None:
     assert plan(world("a", "b", hedge=True), stream).hedged
     assert not plan(world("a", "b", hedge=True)).hedged
     assert not plan(world("a", "b"), stream).hedged
+
+
+def test_a_route_with_nothing_to_choose_has_one_plan_for_ever() -> None:
+    s, call = world("a").services, make_call()
+    route = find_route(call, ALICE, s.routing.catalog)
+    only = plain_plan(call, route, s.routing)
+    assert only is not None
+    assert only == plan(world("a"))
+    assert plain_plan(call, route, s.routing) is only
+    assert plain_plan(make_call(Endpoint.MESSAGES), route, s.routing) is not only
+
+
+WHEN = [{"provider": "a", "model": "m", "when": {"intents": ["coding"]}}]
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("a",)])
+def test_where_there_is_something_to_choose_nothing_is_kept(names: tuple[str, ...]) -> None:
+    w, call = world(*names, **({} if len(names) > 1 else {"targets": WHEN})), make_call()
+    assert plain_plan(call, find_route(call, ALICE, w.services.routing.catalog), w.services.routing) is None
+
+
+def test_a_plain_route_that_nobody_can_serve_is_refused_each_time() -> None:
+    s, call = world("claude").services, make_call(Endpoint.EMBEDDINGS)
+    route = find_route(call, ALICE, s.routing.catalog)
+    for _ in range(2):
+        with pytest.raises(InvalidRequest):
+            plain_plan(call, route, s.routing)
