@@ -18,6 +18,8 @@ _AUTHORS = {
 }  # fmt: skip
 _FROM_ELSEWHERE = ("tool_result", "document", "search_result")
 """Parts of a user's message that the user did not write."""
+_SAID_IN = ("title", "context", "text", "content", "refusal")
+"""Fields of a part that a model reads: a document's heading and what is said about it among them."""
 _IMAGES = ("image", "image_url")
 
 
@@ -118,7 +120,7 @@ def _texts_in(document: Any, found: list[Turn]) -> None:
 
 def _take(author: Author, content: Any, found: list[Turn]) -> None:
     """A string, a list of strings, or a list of parts with `text` (or a tool result's nested `content`, or a document,
-    whose `source` is text)."""
+    whose `source` is text). Nobody's words are judged less for being called a refusal."""
     if isinstance(content, str):
         if content:
             found.append(Turn(author, content))
@@ -129,8 +131,9 @@ def _take(author: Author, content: Any, found: list[Turn]) -> None:
             elif isinstance(part, dict):
                 whose = _TOOL if part.get("type") in _FROM_ELSEWHERE else author
                 source = part.get("source")
-                _take(whose, part.get("text"), found)
-                _take(whose, part.get("content"), found)
+                for name in _SAID_IN:
+                    if name in part:
+                        _take(whose, part[name], found)
                 if isinstance(source, dict) and source.get("type") in ("text", "content"):
                     _take(whose, source.get("data"), found)
                     _take(whose, source.get("content"), found)
