@@ -2,6 +2,7 @@
 change and lets the others finish what they carry."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from gateway.catalog import Catalog
 from gateway.config import Config, ProviderConfig
@@ -98,7 +99,8 @@ def _provider(config: ProviderConfig, key: str) -> Provider:
             return AzureOpenAIProvider(key, config.api_version)
         case "bedrock":
             credentials = AwsCredentials(config.access_key, config.secret_key, config.session_token or None)
-            return BedrockProvider(Signer(credentials, config.region), RequestWriter(config.url).origin)
+            signer, prefix = Signer(credentials, config.region), urlsplit(config.url).path
+            return BedrockProvider(signer, RequestWriter(config.url).origin, prefix)
     return CompatibleProvider(key, PRESETS[config.type])
 
 

@@ -15,18 +15,20 @@ from gateway.wire.frames import MessageFrames
 
 
 class BedrockProvider:
-    """Speaks no dialect of our clients, so every call is carried over. `host` is what the connection will name."""
+    """Speaks no dialect of our clients, so every call is carried over. `host` is what the connection will name, and
+    `prefix` the path of its base URL: both are signed."""
 
     endpoints: frozenset[Endpoint] = frozenset()
 
-    def __init__(self, signer: Signer, host: str) -> None:
+    def __init__(self, signer: Signer, host: str, prefix: str = "") -> None:
         self._signer = signer
+        self._prefix = prefix
         self._signed = (("host", host), ("content-type", "application/json"))
         self.conversations: Conversations | None = Conversations(converse, MessageFrames, self._converse)
 
     def _converse(self, body: Json, target: Target, call: ModelCall, inbound: Inbound) -> UpstreamRequest:
         path, written = converse.path(target.upstream_model, stream=call.stream), orjson.dumps(body)
-        proof = self._signer.sign(path, self._signed, written)
+        proof = self._signer.sign(self._prefix + path, self._signed, written)
         return UpstreamRequest(path, (*self._signed[1:], *proof), written)
 
     def request(self, call: ModelCall, target: Target, inbound: Inbound) -> UpstreamRequest:

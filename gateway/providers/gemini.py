@@ -4,6 +4,7 @@ The model and whether the answer is a stream stand in the path. A stream has no 
 why the model stops is the last, where there is one candidate.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
@@ -22,6 +23,7 @@ from gateway.wire.frames import EventFrames
 EVENTS = "alt=sse"
 """In a query: the stream shall be events, not one array of JSON."""
 _BAD_KEY = b'"API_KEY_INVALID"'
+_WAIT = re.compile(rb'"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"')
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -47,7 +49,7 @@ class GeminiProvider:
         return UpstreamRequest(path, self._headers + self._key, orjson.dumps(body))
 
     def _path(self, model: str, *, stream: bool, query: str) -> str:
-        """Of the client's query only the form of the stream goes along: a key in it is ours, and checked."""
+        """Of the client's query only the form of the stream goes along."""
         verb = "streamGenerateContent" if stream else "generateContent"
         form = f"?{EVENTS}" if stream and asks_for_events(query) else ""
         return f"{self._models()}/{quote(model.removeprefix('models/'), safe='')}:{verb}{form}"
@@ -79,9 +81,12 @@ class GeminiProvider:
         return StreamEvent(finish=finish, terminal=finish and call.choices == 1, usage=_usage(said))
 
     def error(self, status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
-        """A key that isn't good is a 400 there, but no fault of the client's. Errors of a stream come in an array."""
+        """A key that isn't good is a 400 there, but no fault of the client's. When to come back stands in the body.
+        Errors of a stream come in an array."""
         if status == 400 and _BAD_KEY in body:
             status = 401
+        if "retry-after" not in headers and (wait := _WAIT.search(body)) is not None:
+            headers = {**headers, "retry-after": wait[1].decode()}
         return rejection(status, headers, body.strip().removeprefix(b"[").removesuffix(b"]"))
 
 

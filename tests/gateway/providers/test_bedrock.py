@@ -23,17 +23,18 @@ def signer() -> Signer:
     return Signer(CREDENTIALS, "eu-central-1", now=lambda: datetime(2026, 1, 2, tzinfo=UTC))
 
 
-def provider() -> BedrockProvider:
-    return BedrockProvider(signer(), RequestWriter(URL).origin)
+def provider(prefix: str = "") -> BedrockProvider:
+    return BedrockProvider(signer(), RequestWriter(URL).origin, prefix)
 
 
+@pytest.mark.parametrize("prefix", ["", "/behind/a/proxy"])
 @pytest.mark.parametrize("stream", [False, True])
-def test_what_is_signed_is_what_is_sent(stream: bool) -> None:
-    conversations = provider().conversations
+def test_what_is_signed_is_what_is_sent(stream: bool, prefix: str) -> None:
+    conversations = provider(prefix).conversations
     assert conversations is not None
     request = conversations.request({"messages": []}, TARGET, make_call(stream=stream), make_inbound())
     assert request.path == f"/model/eu.anthropic.claude-x-v1%3A0/converse{'-stream' if stream else ''}"
-    sent, _, body = RequestWriter(URL).write(request).partition(b"\r\n\r\n")
+    sent, _, body = RequestWriter(URL + prefix).write(request).partition(b"\r\n\r\n")
     first, *lines = sent.decode().split("\r\n")
     headers = {name: value for name, _, value in (line.partition(": ") for line in lines)}
     path = first.split(" ")[1]

@@ -130,6 +130,13 @@ def test_an_error_for_the_client_is_passed_on() -> None:
     assert (in_array.status, in_array.message) == (400, "too long")
 
 
+def test_when_to_come_back_is_read_from_the_body_where_no_header_says_it() -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "37.5s"}]
+    body = error(429, "RESOURCE_EXHAUSTED", "slow down", details=details)
+    assert PROVIDER.error(429, {}, body).retry_after_s == 37.5
+    assert PROVIDER.error(429, {"retry-after": "2"}, body).retry_after_s == 2
+
+
 def test_a_bad_key_is_ours_though_google_says_bad_request() -> None:
     details = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     refusal = PROVIDER.error(400, {}, error(400, "INVALID_ARGUMENT", "API key not valid.", details=details))
