@@ -46,7 +46,7 @@ def test_the_phases_are_timed_for_whoever_asks(shared: GatewayProcess, caller: C
         headers={"x-guardflow-debug": "1"},
     )  # fmt: skip
     phases = [part.partition(";")[0] for part in reply.headers["server-timing"].split(", ")]
-    assert phases == ["authenticate", "parse", "route", "classify", "admit"]
+    assert phases == ["authenticate", "parse", "route", "classify", "choose", "admit"]
 
 
 def test_the_provider_sees_our_key_and_nothing_of_the_clients(
