@@ -9,11 +9,13 @@ import pytest
 from gateway.count import count, count_reply
 from gateway.exchange import Endpoint, Meter, ModelCall, Target, Usage
 from gateway.phases.stream import StreamRelay
+from gateway.phases.translated_stream import TranslatedStream
 from gateway.providers.base import UpstreamReply
 from gateway.providers.echo import DIMENSIONS, EchoProvider, EchoUpstream
+from gateway.translation import Translation
 from gateway.wire.sse import data_of
 from tests.gateway.media import media_call
-from tests.gateway.scripted import BODIES, ListDownstream, make_call, make_inbound
+from tests.gateway.scripted import BODIES, ListDownstream, make_call, make_generate, make_inbound
 
 TALKS = [Endpoint.CHAT, Endpoint.COMPLETIONS, Endpoint.RESPONSES, Endpoint.MESSAGES]
 SAID = Usage(count("Hello there"), count("Hello there"))
@@ -73,3 +75,22 @@ async def test_tokens_are_counted_for_who_asks() -> None:
     reply = await ask(await media_call(Endpoint.COUNT_TOKENS))
     assert orjson.loads(await reply.read(10**6, 1)) == {"input_tokens": SAID.prompt_tokens}
     assert EchoProvider().usage(Endpoint.COUNT_TOKENS, {}) == Usage(0, 0)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_geminis_clients_are_answered_as_well(stream: bool) -> None:
+    provider, inbound = EchoProvider(), make_inbound(Endpoint.GENERATE)._replace(query="alt=sse")
+    assert provider.conversations is not None
+    call = make_generate("echo", stream=stream)
+    translation = Translation(call, inbound, provider.conversations)
+    reply = await EchoUpstream().send(translation.request(Target("echo", "echo")), 1)
+    if not stream:
+        body, usage = translation.whole(orjson.loads(await reply.read(100_000, 1)))
+        assert orjson.loads(body)["candidates"][0]["content"]["parts"] == [{"text": "Hello there"}]
+    else:
+        down, meter = ListDownstream(), Meter()
+        kind = reply.headers["content-type"]
+        await TranslatedStream(translation, kind, call, provider, down, meter, {}).run(reply, 1)
+        assert b'"text":"Hello "' in down.sent
+        usage = meter.usage
+    assert usage == SAID
