@@ -53,8 +53,8 @@ class Routing:
     connections: dict[str, Connection]
     policy: Policy
     defaults: DefaultsConfig
-    learns_latency: bool = True
-    """Does anything choose by how long answers take? Else nobody need remember it."""
+    learns_load: bool = True
+    """Does anything choose by what targets carry, or how long they take? Else nobody need remember it."""
     plain: dict[tuple[str, Endpoint], Plan] = field(default_factory=dict)
     """The plans of routes that leave nothing to choose."""
 

@@ -70,7 +70,7 @@ def make_routing(
         connections=dict(connections),
         policy=make_policy(config.policies, dict(thresholds)),
         defaults=config.defaults,
-        learns_latency=any(model.strategy == "latency" or model.hedge for model in config.models.values()),
+        learns_load=any(m.strategy in ("latency", "least_in_flight") or m.hedge for m in config.models.values()),
     )
 
 

@@ -7,9 +7,10 @@ is handed down to whatever waits, so that a call which goes well sets no timer o
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import Any
 
 import orjson
 
@@ -27,7 +28,6 @@ from gateway.providers.base import (
     OutOfTime,
     Provider,
     ReplyTooLarge,
-    Upstream,
     UpstreamFailed,
     UpstreamReply,
     UpstreamRequest,
@@ -36,7 +36,7 @@ from gateway.providers.base import (
 from gateway.retry import backoff_s, counts_as_failure, may_repeat, trouble_of
 from gateway.routing.keys import KeyRing
 from gateway.routing.types import Plan
-from gateway.services import Routing, Services
+from gateway.services import Connection, Routing, Services
 from gateway.translation import Translation
 
 MAX_ERROR_BYTES = 64 * 1024
@@ -159,24 +159,18 @@ class Relay:
     def _is_over_in(self, wait_s: float) -> bool:
         return asyncio.get_running_loop().time() + wait_s >= self.ends_at
 
-    async def _attempt(self, target: Target) -> None:
+    def _attempt(self, target: Target) -> Coroutine[Any, Any, None]:
         """Ask one target and pass its answer on; where it turns down one of several keys, with the next one at once."""
         connection = self.routing.connections[target.provider]
-        keys, bulkhead = connection.keys, connection.bulkhead
-        bulkhead.enter()
-        try:
-            if keys is None:
-                await self._ask(target, connection.provider, connection.upstream)
-            else:
-                await self._ask_with_keys(target, keys, connection.upstream)
-        finally:
-            bulkhead.leave()
+        if connection.keys is None:
+            return self._ask(target, connection.provider, connection)
+        return self._ask_with_keys(target, connection.keys, connection)
 
-    async def _ask_with_keys(self, target: Target, keys: KeyRing[Provider], upstream: Upstream) -> None:
+    async def _ask_with_keys(self, target: Target, keys: KeyRing[Provider], connection: Connection) -> None:
         while True:
             provider = keys.take()
             try:
-                await self._ask(target, provider, upstream)
+                await self._ask(target, provider, connection)
                 return
             except Refusal as refusal:
                 if not keys.turned_down(provider, refusal) or self.down.committed:
@@ -184,17 +178,19 @@ class Relay:
             self.meter.flags.add("retry:key")
             self.meter.forget()
 
-    async def _ask(self, target: Target, provider: Provider, upstream: Upstream) -> None:
+    async def _ask(self, target: Target, provider: Provider, connection: Connection) -> None:
         """One request and its answer. The target's breaker hears how that went."""
         meter, breakers, key, began = self.meter, self.s.breakers, target.key, time.perf_counter()
         request, translation = self._request(target, provider)
         meter.target = target
         meter.attempts += 1
         breakers.begin(key)
-        self.s.load.begin(key)
+        connection.bulkhead.enter()
+        if self.routing.learns_load:
+            self.s.load.begin(key)
         reply: UpstreamReply | None = None
         try:
-            reply = await upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
+            reply = await connection.upstream.send(request, self.routing.defaults.first_byte_timeout_s, self.ends_at)
             await self._pass_on(key, provider, translation, reply)
         except OutOfTime as failure:  # no word to the breaker: a long answer is not an illness
             raise UpstreamTimeout("The model's provider took too long.") from failure
@@ -208,8 +204,10 @@ class Relay:
         finally:
             if reply is not None:
                 reply.abort()  # nothing to do for a reply that was read to its end
+            connection.bulkhead.leave()
             meter.upstream_s += time.perf_counter() - began
-            self._note(key, None if meter.first_byte_at is None else meter.first_byte_at - began)
+            if self.routing.learns_load:
+                self._note(key, None if meter.first_byte_at is None else meter.first_byte_at - began)
         breakers.succeeded(key)
 
     def _request(self, target: Target, provider: Provider) -> tuple[UpstreamRequest, Translation | None]:
@@ -222,8 +220,6 @@ class Relay:
 
     def _note(self, key: str, took_s: float | None) -> None:
         """An attempt is over whose first byte took so long, if there was one."""
-        if not self.routing.learns_latency:
-            took_s = None
         self.s.load.end(key, took_s)
         if took_s is not None and self.call.stream:
             self.s.load.streamed(key, took_s)

@@ -86,20 +86,23 @@ class HttpResponse:
         if self._client.gone:
             return
         if not self.committed:
-            self.send_whole(self._status, self._headers, self._body)
+            congested = self.send_whole(self._status, self._headers, self._body)
         elif self._is_broken:
             self._client.last()  # the connection ends, the stream doesn't: without a last chunk it is not whole
+            congested = True
         elif self._line.is_http_1_1:
             tail = b"%x\r\n%b\r\n" % (len(self._tail), self._tail) if self._tail else b""
-            self._client.write(self._head + tail + _LAST_CHUNK)
+            congested = self._client.write(self._head + tail + _LAST_CHUNK)
         else:
-            self._client.write(self._head + self._tail)
-        await self._client.drained()
+            congested = self._client.write(self._head + self._tail)
+        if congested:
+            await self._client.drained()
 
-    def send_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+    def send_whole(self, status: int, headers: Mapping[str, str], body: bytes) -> bool:
+        """Whether the reader is congested."""
         framing = f"content-length: {len(body)}" if status != HTTPStatus.NO_CONTENT else ""
         head = self._head_of(status, headers, framing)
-        self._client.write(head if self._line.method == "HEAD" else head + body)
+        return self._client.write(head if self._line.method == "HEAD" else head + body)
 
     def send_refusal(self, refusal: Refusal) -> None:
         """For what never became a request."""

@@ -131,9 +131,9 @@ def test_a_route_with_nothing_to_choose_has_one_plan_for_ever() -> None:
 WHEN = [{"provider": "a", "model": "m", "when": {"intents": ["coding"]}}]
 
 
-@pytest.mark.parametrize("names", [("a", "b"), ("a",)])
-def test_where_there_is_something_to_choose_nothing_is_kept(names: tuple[str, ...]) -> None:
-    w, call = world(*names, **({} if len(names) > 1 else {"targets": WHEN})), make_call()
+@pytest.mark.parametrize("w", [world("a", "b"), world("a", targets=WHEN)], ids=["two", "a condition"])
+def test_where_there_is_something_to_choose_nothing_is_kept(w: World) -> None:
+    call = make_call()
     assert plain_plan(call, find_route(call, ALICE, w.services.routing.catalog), w.services.routing) is None
 
 
