@@ -1,7 +1,5 @@
 """The types that flow."""
 
-
-
 from gateway.exchange import Dialect, Endpoint, Exchange, Meter, Target, Usage
 from tests.gateway.scripted import make_call, make_inbound
 
