@@ -2,8 +2,6 @@
 
 import json
 import random
-from collections.abc import Iterator
-from itertools import cycle
 
 _SUBJECTS = (
     "the quarterly report",
@@ -67,7 +65,3 @@ def _body(size: int, rng: random.Random, marker: str, *, stream: bool) -> bytes:
         text, room = text + more, room - len(more)
     request["messages"] = [{"role": "system", "content": "Answer briefly."}, {"role": "user", "content": text}]
     return json.dumps(request, separators=(",", ":")).encode()  # as SDKs send it
-
-
-def endless(requests: list[bytes]) -> Iterator[bytes]:
-    return cycle(requests)
